@@ -136,6 +136,18 @@ export const catalogue = {
     message: 'The request did not arrive in time.',
     origin: 'ours',
   },
+  HeadersTooLarge: {
+    status: 431,
+    code: 'RequestHeaderFieldsTooLarge',
+    message: 'The headers of the request are too large.',
+    origin: 'ours',
+  },
+  NotHttp: {
+    status: 400,
+    code: 'BadRequest',
+    message: 'The request is not well-formed HTTP.',
+    origin: 'ours',
+  },
   UnsupportedMediaType: {
     status: 415,
     code: 'UnsupportedMediaType',

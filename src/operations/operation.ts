@@ -63,6 +63,8 @@ export interface OperationDeclaration<
   readonly body?: B
   /** How the body comes. JSON unless said otherwise; 'none' ignores what is sent. */
   readonly bodyFormat?: 'json' | 'form' | 'none'
+  /** MAX_BODY_BYTES unless said otherwise. */
+  readonly maxBodyBytes?: number
   /** Schema of the answer; undefined for an answer without a body. */
   readonly answer: TSchema | undefined
   /** 200 unless said otherwise. */

@@ -82,6 +82,8 @@ export interface Store {
   changeToken?(): number
   /** Writes a consistent copy of everything to a new file while the store is in use. */
   copyTo?(file: string, progress?: (done: number, total: number) => void): Promise<void>
+  /** Makes sure that deleted bytes are no longer in any file. */
+  scrub?(): Promise<void>
   close(): Promise<void>
 }
 

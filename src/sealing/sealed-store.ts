@@ -7,7 +7,7 @@
  * operation that answers it.
  */
 import type { SecretBytes } from './secret-bytes.ts'
-import type { Collection, Expectation, PageRequest } from '../ports/store.ts'
+import type { Change, Collection, Expectation, PageRequest } from '../ports/store.ts'
 
 /** The keyring of records that belong to no vault: vaults themselves, identities, role assignments, signing keys. */
 export const INSTALLATION_KEYRING = 'installation'
@@ -35,6 +35,9 @@ export interface SealedRecords {
   readonly keyring: string
   read<M>(collection: Collection, key: string): Promise<SealedRecord<M> | undefined>
   page<M>(collection: Collection, request: PageRequest): Promise<readonly SealedRecord<M>[]>
-  /** All or none, durable. Throws StoreConflict as the store does. */
-  commit(changes: readonly SealedChange[]): Promise<void>
+  /**
+   * All or none, durable. Throws StoreConflict as the store does. `unsealed` goes into the same commit as it is: key
+   * records, which are sealed another way.
+   */
+  commit(changes: readonly SealedChange[], unsealed?: readonly Change[]): Promise<void>
 }

@@ -33,16 +33,25 @@ export function authenticated(reason: string): Permission {
 
 /** A permission on one secret, named by the path parameter `name`. */
 export function onSecret(action: string, { accessPolicy }: { readonly accessPolicy: string }): Permission {
-  return {
-    kind: 'vaultObject',
-    category: 'secrets',
-    accessPolicy,
-    dataAction: `Microsoft.KeyVault/vaults/secrets/${action}`,
-    scope: 'object',
-  }
+  return vaultObject('secrets', action, accessPolicy, 'object')
 }
 
 /** A permission on all secrets of the vault: lists and restore. An assignment on one secret does not give it. */
 export function onSecrets(action: string, { accessPolicy }: { readonly accessPolicy: string }): Permission {
-  return { ...onSecret(action, { accessPolicy }), scope: 'vault' } as Permission
+  return vaultObject('secrets', action, accessPolicy, 'vault')
+}
+
+function vaultObject(
+  category: AccessPolicyCategory,
+  action: string,
+  accessPolicy: string,
+  scope: 'object' | 'vault',
+): Permission {
+  return {
+    kind: 'vaultObject',
+    category,
+    accessPolicy,
+    dataAction: `Microsoft.KeyVault/vaults/${category}/${action}`,
+    scope,
+  }
 }

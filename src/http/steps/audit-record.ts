@@ -1,0 +1,60 @@
+import type { AuditRecord } from '../../domain/audit/audit-record.ts'
+import { formatAuditTime } from '../../domain/audit/audit-time.ts'
+import { httpStatusWords } from '../../domain/audit/http-status-words.ts'
+import type { Caller } from '../../domain/identity/caller.ts'
+import { clientRequestIdOf, type Exchange, tlsVersionOf } from '../exchange.ts'
+
+const MAX_USER_AGENT_CHARACTERS = 512
+const MAX_URI_CHARACTERS = 2048
+
+/** The record of a request. It is made from the request line and the declaration, never from a body. */
+export function auditRecordOf(exchange: Exchange, status: number, nowMs: number): AuditRecord {
+  const { request, target, operation, entry, caller, decision } = exchange
+  const isVault = target.kind === 'vault'
+  return {
+    time: formatAuditTime(exchange.startedMs),
+    resourceId: entry?.scope.toUpperCase() ?? '',
+    operationName: isVault && status === 401 ? 'Authentication' : (operation?.audit.operationName ?? 'UnknownOperation'),
+    operationVersion: exchange.apiVersion?.requested ?? exchange.query.get('api-version')?.slice(0, 64) ?? '',
+    category: 'AuditEvent',
+    resultType: status < 400 ? 'Success' : 'Failure',
+    resultSignature: httpStatusWords(status),
+    resultDescription: '',
+    durationMs: String(Math.max(0, Math.round(nowMs - exchange.startedMs))),
+    callerIpAddress: exchange.clientAddress,
+    correlationId: clientRequestIdOf(request) ?? '',
+    identity: { claim: caller === undefined ? {} : claimsOf(caller) },
+    properties: {
+      ...(isVault && hasName(exchange) ? { id: `${target.baseUrl}${exchange.path}` } : {}),
+      clientInfo: (request.headers['user-agent'] ?? '').slice(0, MAX_USER_AGENT_CHARACTERS),
+      // Query strings of the log-in hosts may hold what somebody put there by mistake; those of vaults are harmless.
+      requestUri: `${target.baseUrl}${isVault ? (request.url ?? '') : exchange.path}`.slice(0, MAX_URI_CHARACTERS),
+      httpStatusCode: status,
+      ...optional('tlsVersion', tlsVersionOf(request)),
+      ...(decision?.model === 'policy' ? { isAccessPolicyMatch: decision.allowed } : {}),
+      ...(decision?.model === 'rbac' ? { isRbacAuthorized: decision.allowed } : {}),
+      ...(decision?.allowed === true && decision.model === 'rbac' ? { appliedAssignmentId: decision.assignmentId } : {}),
+      ...optional('isAddressAuthorized', exchange.isAddressAuthorized),
+      ...(isVault ? { subnetId: '(unknown)' } : {}),
+      requestId: exchange.requestId,
+    },
+  }
+}
+
+const hasName = ({ route }: Exchange) => route.kind === 'found' && route.params.name !== undefined
+
+function claimsOf(caller: Caller): Record<string, string> {
+  return {
+    oid: caller.oid,
+    ...optional('appid', caller.appid),
+    ...optional('appidacr', caller.appidacr),
+    ...optional('idtyp', caller.idtyp),
+    ...optional('scp', caller.scp),
+    ...optional('upn', caller.upn),
+    ...optional('xms_mirid', caller.xmsMirid),
+  }
+}
+
+function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
+  return value === undefined ? {} : ({ [key]: value } as Record<K, V>)
+}

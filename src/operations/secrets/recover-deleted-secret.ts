@@ -1,0 +1,59 @@
+import { onSecret } from '../../domain/access/permission.ts'
+import type { SecretMeta } from '../../domain/secrets/secret.ts'
+import { isBeingDeleted } from '../../domain/vault-objects/deletion.ts'
+import { nameKeyOf } from '../../domain/vault-objects/names.ts'
+import type { UnixSeconds } from '../../domain/vault-objects/times.ts'
+import { refuse } from '../../errors/refusal.ts'
+import { decideAndCommit, readDeletedSecret, readLiveSecret, scheduledPurgeKey } from '../../flows/secret-records.ts'
+import { defineOperation } from '../operation.ts'
+import { nameParams, noQuery, requireName, secretBundle, toSecretBundle } from './secret-shapes.ts'
+
+/** Brings a deleted secret back with all its versions, ids, dates and states unchanged. */
+export const recoverDeletedSecret = defineOperation({
+  id: 'RecoverDeletedSecret',
+  summary: 'Recovers a deleted secret with all its versions.',
+  hosts: ['vault'],
+  method: 'POST',
+  path: '/deletedsecrets/{name}/recover',
+  since: '7.0',
+  permission: onSecret('recover/action', { accessPolicy: 'recover' }),
+  audit: { operationName: 'SecretRecover' },
+  throttle: 'secretsAndVaults',
+  params: nameParams,
+  query: noQuery,
+  bodyFormat: 'none',
+  answer: secretBundle,
+  refusals: ['InvalidName', 'DeletedSecretNotFound', 'ObjectIsNotDeleted', 'ObjectIsBeingDeleted', 'ConcurrentChange'],
+  async handle(context, { params }) {
+    const { records, vault } = context
+    const place = { records, vaultId: vault.vaultId }
+    const name = requireName(params.name)
+    return decideAndCommit(records, async () => {
+      const at = context.now()
+      const deleted = await readDeletedSecret(place, name)
+      if (deleted === undefined) {
+        const live = await readLiveSecret(place, name, at)
+        throw live === undefined
+          ? refuse('DeletedSecretNotFound', { name })
+          : refuse('ObjectIsNotDeleted', { kind: 'secret', name })
+      }
+      const { deletion, ...version } = deleted.meta
+      if (isBeingDeleted(deletion, at)) throw refuse('ObjectIsBeingDeleted', { kind: 'secret', name })
+      const latency = context.softDeleteLatencySeconds
+      const meta: SecretMeta = latency === 0 ? version : { ...version, visibleFrom: (at + latency) as UnixSeconds }
+      return {
+        changes: [
+          { collection: 'deletedSecrets', key: deleted.key, expect: deleted.revision, meta: null },
+          {
+            collection: 'scheduledPurges',
+            key: scheduledPurgeKey(deletion, vault.vaultId, nameKeyOf(name)),
+            expect: 'any',
+            meta: null,
+          },
+          { collection: 'secrets', key: deleted.key, expect: 'absent', meta, value: deleted.openValue() },
+        ],
+        answer: toSecretBundle(context, meta),
+      }
+    })
+  },
+})

@@ -1,0 +1,165 @@
+import type { Random } from '../ports/random.ts'
+import {
+  type Change,
+  type Collection,
+  type PageRequest,
+  type Store,
+  StoreConflict,
+  type StoredRecord,
+} from '../ports/store.ts'
+import { NONCE_BYTES, openBytes, SealBroken, sealBytes, TAG_BYTES } from './aead.ts'
+import type { Keyring, Keyrings } from './keyrings.ts'
+import { SecretBytes } from './secret-bytes.ts'
+import { INSTALLATION_KEYRING, type SealedChange, type SealedRecord, type SealedRecords } from './sealed-store.ts'
+
+/** Format of a sealed record: version, key generation, length of the sealed meta data, sealed meta, sealed value. */
+const FORMAT = 1
+const HEADER_BYTES = 9
+const MAX_REKEY_ATTEMPTS = 5
+
+/** Collections that request handling keeps in memory; a commit to one of them tells every process to read anew. */
+const DIRECTORY: ReadonlySet<Collection> = new Set<Collection>([
+  'vaults',
+  'vaultNames',
+  'roleAssignments',
+  'roleDefinitions',
+  'tenants',
+  'subscriptions',
+  'applications',
+  'users',
+  'groups',
+  'managedIdentities',
+  'signingKeys',
+  'serverCertificates',
+])
+
+/** The record whose revision tells whether the directory changed. */
+export const DIRECTORY_MARK = 'directory'
+
+interface SealedRecordsOptions {
+  readonly store: Store
+  readonly keyrings: Keyrings
+  readonly random: Random
+  readonly keyring: string
+}
+
+export function sealedRecords({ store, keyrings, random, keyring: name }: SealedRecordsOptions): SealedRecords {
+  const associatedPrefix = `${keyrings.installationId}\0${name}\0`
+
+  const associated = (collection: Collection, key: string, part: 'meta' | 'value') =>
+    Buffer.from(`${associatedPrefix}${collection}\0${key}\0${part}`)
+
+  function seal(keyring: Keyring, collection: Collection, key: string, meta: object, value: SecretBytes | undefined) {
+    const current = keyring.current
+    const plainMeta = Buffer.from(JSON.stringify(meta))
+    const sealedMeta = sealBytes(
+      current.key,
+      random.bytes(NONCE_BYTES),
+      associated(collection, key, 'meta'),
+      plainMeta,
+    )
+    const header = Buffer.allocUnsafe(HEADER_BYTES)
+    header.writeUInt8(FORMAT, 0)
+    header.writeUInt32BE(current.generation, 1)
+    header.writeUInt32BE(sealedMeta.byteLength, 5)
+    if (value === undefined) return Buffer.concat([header, sealedMeta])
+    // The value is bound to the very meta data it was stored with, so parts of two writes can't be combined.
+    const boundTo = Buffer.concat([
+      associated(collection, key, 'value'),
+      sealedMeta.subarray(sealedMeta.byteLength - TAG_BYTES),
+    ])
+    return Buffer.concat([header, sealedMeta, sealBytes(current.key, random.bytes(NONCE_BYTES), boundTo, value.reveal())])
+  }
+
+  function open<M>(keyring: Keyring, collection: Collection, record: StoredRecord): SealedRecord<M> {
+    const body = record.body
+    const view = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+    if (view.byteLength < HEADER_BYTES || view.readUInt8(0) !== FORMAT) {
+      throw new SealBroken(`the record ${collection} ${record.key} is not in a known format`)
+    }
+    const key = keyring.keys.get(view.readUInt32BE(1))?.key
+    if (key === undefined) throw new UnknownGeneration()
+    const metaEnd = HEADER_BYTES + view.readUInt32BE(5)
+    const sealedMeta = view.subarray(HEADER_BYTES, metaEnd)
+    const plain = openBytes(key, associated(collection, record.key, 'meta'), sealedMeta)
+    const hasValue = view.byteLength > metaEnd
+    return {
+      key: record.key,
+      revision: record.revision,
+      meta: JSON.parse(plain.toString('utf8')) as M,
+      hasValue,
+      openValue() {
+        if (!hasValue) throw new Error(`the record ${collection} ${record.key} has no value`)
+        const boundTo = Buffer.concat([
+          associated(collection, record.key, 'value'),
+          sealedMeta.subarray(sealedMeta.byteLength - TAG_BYTES),
+        ])
+        return new SecretBytes(openBytes(key, boundTo, view.subarray(metaEnd)))
+      },
+    }
+  }
+
+  /** A record sealed by a key made since this process last looked: look again, once. */
+  async function withKeyring<T>(use: (keyring: Keyring) => T): Promise<T> {
+    const keyring = keyrings.peek(name) ?? (await keyrings.get(name))
+    try {
+      return use(keyring)
+    } catch (error) {
+      if (!(error instanceof UnknownGeneration)) throw error
+      try {
+        return use(await keyrings.reload(name))
+      } catch (again) {
+        if (again instanceof UnknownGeneration) throw new SealBroken('a record is sealed by a key that is gone')
+        throw again
+      }
+    }
+  }
+
+  return {
+    keyring: name,
+    async read<M>(collection: Collection, key: string) {
+      const record = await store.read(collection, key)
+      if (record === undefined) return undefined
+      return withKeyring((keyring) => open<M>(keyring, collection, record))
+    },
+    async page<M>(collection: Collection, request: PageRequest) {
+      const records = await store.page(collection, request)
+      return withKeyring((keyring) => records.map((record) => open<M>(keyring, collection, record)))
+    },
+    async commit(changes: readonly SealedChange[], unsealed: readonly Change[] = []) {
+      for (let attempt = 1; ; attempt++) {
+        const keyring = keyrings.peek(name) ?? (await keyrings.get(name))
+        try {
+          await store.commit([
+            { collection: 'vaultKeys', key: name, expect: keyring.pointerRevision, body: 'keep' },
+            ...changes.map(
+              ({ collection, key, expect, meta, value }): Change => ({
+                collection,
+                key,
+                expect,
+                body: meta === null || meta === 'keep' ? meta : seal(keyring, collection, key, meta, value),
+              }),
+            ),
+            ...unsealed,
+            ...(name === INSTALLATION_KEYRING && changes.some(({ collection }) => DIRECTORY.has(collection))
+              ? [{ collection: 'meta', key: DIRECTORY_MARK, expect: 'any', body: new Uint8Array(0) } satisfies Change]
+              : []),
+          ])
+          return
+        } catch (error) {
+          const isRotated =
+            error instanceof StoreConflict && error.collection === 'vaultKeys' && error.key === name
+          if (!isRotated || attempt === MAX_REKEY_ATTEMPTS) throw error
+          await keyrings.reload(name)
+        }
+      }
+    },
+  }
+}
+
+class UnknownGeneration extends Error {}
+
+/** The key generation a stored record is sealed by; for rotation and `doctor`. */
+export function generationOf(record: StoredRecord): number {
+  return Buffer.from(record.body.buffer, record.body.byteOffset, record.body.byteLength).readUInt32BE(1)
+}
