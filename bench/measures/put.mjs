@@ -77,14 +77,7 @@ async function sealedVersionBytes(dataFolder) {
   if (file === undefined) throw new Error(`no database was found below ${dataFolder}`)
   const database = new DatabaseSync(join(dataFolder, file), { readOnly: true })
   try {
-    const tables = database
-      .prepare(
-        `SELECT m.name AS name FROM sqlite_schema m JOIN pragma_table_info(m.name) c ON c.name = 'body'
-         WHERE m.type = 'table' AND lower(replace(m.name, '_', '')) IN ('secretversions', 'records')`,
-      )
-      .all()
-    if (tables.length !== 1) throw new Error('the table of secret versions was not found')
-    const { bytes } = database.prepare(`SELECT avg(length(body)) AS bytes FROM "${tables[0].name}"`).get()
+    const { bytes } = database.prepare('SELECT avg(length("body")) AS bytes FROM "secretVersions"').get()
     return Math.round(bytes)
   } finally {
     database.close()

@@ -63,10 +63,10 @@ function openPlain(folder) {
 }
 
 async function openStore(folder) {
-  const { openSqliteStore } = await import('../../src/adapters/storage/sqlite/index.ts')
-  const store = await openSqliteStore({ folder })
+  const { openSqliteStore } = await import('../../src/adapters/storage/sqlite/sqlite-store.ts')
+  const store = openSqliteStore({ file: join(folder, 'store.sqlite') })
   return {
-    commit: (key, body) => store.commit([{ collection: 'secretVersions', key, expect: 'absent', body: body.slice() }]),
+    commit: (key, body) => store.commit([{ collection: 'secretVersions', key, expect: 'absent', body }]),
     close: () => store.close(),
   }
 }

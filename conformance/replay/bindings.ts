@@ -2,8 +2,8 @@
  * Which of our ids, blobs and times stand for which recorded ones.
  *
  * The two vaults make up their own version ids, backup blobs and times, so they are equal only in how they hang
- * together: what was one id in the recording has to be one id in our answers, everywhere. A recorded id is bound to ours
- * where it is first seen, and from then on replaced by it.
+ * together: what was one id in the recording has to be one id in our answers, everywhere. A recorded id is bound to
+ * ours where it is first seen, and from then on replaced by it.
  */
 const VERSION_ID = /[0-9a-f]{32}/g
 const RECORDED_VAULT = /https:\/\/[a-z0-9-]+\.vault\.azure\.net/gi
@@ -39,9 +39,7 @@ export class Bindings {
 
   /** The recorded text with our vault and the ids bound so far. */
   translate(recorded: string): string {
-    return recorded
-      .replace(RECORDED_VAULT, this.vaultUrl)
-      .replace(VERSION_ID, (id) => this.#versions.get(id) ?? id)
+    return recorded.replace(RECORDED_VAULT, this.vaultUrl).replace(VERSION_ID, (id) => this.#versions.get(id) ?? id)
   }
 
   /**

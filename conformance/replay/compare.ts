@@ -14,16 +14,16 @@ const TENANT_IN_CHALLENGE = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-
 
 /** Headers whose value is the service's own; only its form is compared. */
 const HEADER_FORMS: ReadonlyMap<string, RegExp> = new Map([
-  ['date', /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d GMT$/],
+  [
+    'date',
+    /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d GMT$/,
+  ],
   ['x-ms-request-id', GUID],
   ['x-ms-keyvault-region', /^[a-z][a-z0-9]+$/],
   ['x-ms-keyvault-service-version', /^\d+\.\d+\.\d+\.\d+$/],
   ['x-ms-keyvault-network-info', /^conn_type=Ipv4;addr=[0-9.]+;act_addr_fam=InterNetwork;$/],
   ['x-ms-keyvault-rbac-assignment-id', GUID],
-  [
-    'x-ms-keyvault-rbac-cache',
-    /^ra_age=\d+;da_age=\d+;rd_age=\d+;brd_age=\d+;ra_notif_age=\d+;dec_lev=\d+;$/,
-  ],
+  ['x-ms-keyvault-rbac-cache', /^ra_age=\d+;da_age=\d+;rd_age=\d+;brd_age=\d+;ra_notif_age=\d+;dec_lev=\d+;$/],
 ])
 
 /** Connection handling, which the recorders left out. */

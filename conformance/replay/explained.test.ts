@@ -8,7 +8,11 @@ import { makeReport, renderReport, type Report } from './report.ts'
 import { echo, FIRST, OUR_HOST, OUR_START_MS, sampleRecording, SECOND, TENANT } from './sample-recording.ts'
 
 const divergences = '| `row` | what | why | where |\n| `deletion-latency` | what | why | where |'
-const latency = { id: 'deletion-latency', reason: 'ours is at once', divergence: 'docs/divergences.md#deletion-latency' }
+const latency = {
+  id: 'deletion-latency',
+  reason: 'ours is at once',
+  divergence: 'docs/divergences.md#deletion-latency',
+}
 const extraHeader = {
   id: 'extra',
   recordings: 'secrets/sdk-go.*',
@@ -18,7 +22,10 @@ const extraHeader = {
   divergence: 'docs/divergences.md#row',
 }
 
-async function report(explained: { rules: unknown[]; exceptions: unknown[] }, hasExtraHeader: boolean): Promise<Report> {
+async function report(
+  explained: { rules: unknown[]; exceptions: unknown[] },
+  hasExtraHeader: boolean,
+): Promise<Report> {
   const { transport } = echo(sampleRecording, { [FIRST]: 'f'.repeat(32), [SECOND]: 'a'.repeat(32) }, (n, answer) =>
     n === 4 && hasExtraHeader ? { ...answer, headers: { ...answer.headers, 'x-ms-extra': '1' } } : answer,
   )

@@ -1,6 +1,6 @@
 /**
- * explained.json: why a recorded answer and ours may differ. `rules` give the reasons of everything that rewrites what was
- * recorded before it is compared; `exceptions` name differences that stay. Each points to its row in
+ * explained.json: why a recorded answer and ours may differ. `rules` give the reasons of everything that rewrites what
+ * was recorded before it is compared; `exceptions` name differences that stay. Each points to its row in
  * docs/divergences.md, and each has to be of use: one that matches nothing any more is an error.
  */
 import { readFileSync } from 'node:fs'
@@ -65,7 +65,8 @@ export function parseExplanations(parsed: Json): Explanations {
 
 function needed(entry: Json, name: string): string {
   const value = text(member(entry, name))
-  if (value === undefined || value === '') throw new Error(`an entry of explained.json has no ${name}: ${JSON.stringify(entry)}`)
+  if (value === undefined || value === '')
+    throw new Error(`an entry of explained.json has no ${name}: ${JSON.stringify(entry)}`)
   return value
 }
 

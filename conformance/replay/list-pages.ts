@@ -1,7 +1,7 @@
 /**
- * Lists, page by page. Two things make recorded pages differ from ours without either being wrong: versions are listed by
- * version id, which is random, and a service page may be short or empty because it counts what it scans. The first is
- * undone by putting the recorded items in the order our ids give; for the second the pages are read as one list.
+ * Lists, page by page. Two things make recorded pages differ from ours without either being wrong: versions are listed
+ * by version id, which is random, and a service page may be short or empty because it counts what it scans. The first
+ * is undone by putting the recorded items in the order our ids give; for the second the pages are read as one list.
  */
 import type { Bindings } from './bindings.ts'
 import { compareEnvelope, compareJson, isSameNextLink } from './compare.ts'
@@ -51,8 +51,8 @@ export interface MergedWalk {
 }
 
 /**
- * Reads our list to its end and compares it with all recorded pages put together. Where the recording stopped before the
- * end, ours has to start with what it showed.
+ * Reads our list to its end and compares it with all recorded pages put together. Where the recording stopped before
+ * the end, ours has to start with what it showed.
  */
 export async function followMergedWalk(
   walk: Walk,
@@ -73,7 +73,9 @@ export async function followMergedWalk(
   }
   const differences = compareEnvelope(expected, first, bindings)
   const pages = [first]
-  const linkForm = walk.pages.map((page) => text(member(page.responseBody, 'nextLink'))).find((link) => link !== undefined)
+  const linkForm = walk.pages
+    .map((page) => text(member(page.responseBody, 'nextLink')))
+    .find((link) => link !== undefined)
   for (let link = text(member(first.body, 'nextLink')); link !== undefined && pages.length < PAGES_AT_MOST; ) {
     if (linkForm !== undefined && !isSameNextLink(bindings.translate(linkForm), link)) {
       differences.push({ kind: 'next-link', where: '$.nextLink', expected: bindings.translate(linkForm), got: link })

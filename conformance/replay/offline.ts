@@ -23,27 +23,31 @@ export function renderOffline(
     ...counted(
       plans.map(({ vault }) => {
         const softDelete = vault.hasSoftDelete ? `soft delete, ${vault.retentionDays} days` : 'no soft delete'
-        return `${softDelete}, ${vault.usesRbac ? 'role-based' : 'access policies'}${vault.hasPurgeProtection ? ', purge protection' : ''}`
+        const access = vault.usesRbac ? 'role-based' : 'access policies'
+        return `${softDelete}, ${access}${vault.hasPurgeProtection ? ', purge protection' : ''}`
       }),
     ),
     '',
     'rules that rewrite recorded answers:',
     ...counted(
       plans.flatMap(({ recording, vault, steps: played }) =>
-        played.flatMap(({ exchange, target }) =>
-          todaysAnswer({ exchange, target, vault, source: recording.source }).applied,
+        played.flatMap(
+          ({ exchange, target }) => todaysAnswer({ exchange, target, vault, source: recording.source }).applied,
         ),
       ),
     ),
     '',
     'secrets to set beforehand:',
-    ...plans.flatMap(({ recording, seeds }) => seeds.map(({ name, state }) => `  ${recording.name}: ${name} (${state})`)),
+    ...plans.flatMap(({ recording, seeds }) =>
+      seeds.map(({ name, state }) => `  ${recording.name}: ${name} (${state})`),
+    ),
   ]
   for (const plan of plans) {
     for (const { exchange, reason } of plan.notPlayed) {
       lines.push(`  not played: ${plan.recording.name} ${exchange.n}: ${reason}`)
     }
-    if (options.isVerbose) lines.push(`  ${`${plan.steps.length}`.padStart(4)}  ${plan.recording.folder}/${plan.recording.name}`)
+    if (options.isVerbose)
+      lines.push(`  ${`${plan.steps.length}`.padStart(4)}  ${plan.recording.folder}/${plan.recording.name}`)
   }
   return lines.join('\n')
 }

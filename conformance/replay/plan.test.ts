@@ -17,7 +17,18 @@ test('polls after a deletion are one exchange with the settled answer, a 404 aft
   const plan = planReplay(sampleRecording)
   assert.deepEqual(
     plan.steps.map(({ exchange: { n }, inBetween }) => [n, inBetween.length]),
-    [[1, 0], [2, 0], [3, 0], [4, 0], [5, 0], [6, 0], [7, 0], [9, 1], [10, 0], [11, 0]],
+    [
+      [1, 0],
+      [2, 0],
+      [3, 0],
+      [4, 0],
+      [5, 0],
+      [6, 0],
+      [7, 0],
+      [9, 1],
+      [10, 0],
+      [11, 0],
+    ],
   )
 })
 
@@ -29,13 +40,17 @@ test('the vault is read off the answers', () => {
     usesRbac: false,
   })
   const level = { ...attributes, recoveryLevel: 'Purgeable' }
-  const old = planReplay(recording([exchange(1, 'GET', '/secrets/cake?api-version=7.0', 200, { ...made, attributes: level })]))
+  const old = planReplay(
+    recording([exchange(1, 'GET', '/secrets/cake?api-version=7.0', 200, { ...made, attributes: level })]),
+  )
   assert.equal(old.vault.hasSoftDelete, false)
 })
 
 test('a body the recorder left out is read off the answer', () => {
   const answer = { ...made, contentType: 'text', tags: { a: 'b' } }
-  const [step] = planReplay(recording([exchange(1, 'PUT', '/secrets/cake?api-version=7.3', 200, answer)], 'sdk-cpp')).steps
+  const [step] = planReplay(
+    recording([exchange(1, 'PUT', '/secrets/cake?api-version=7.3', 200, answer)], 'sdk-cpp'),
+  ).steps
   assert.deepEqual(step?.body, { value: 'one', contentType: 'text', attributes: { enabled: true }, tags: { a: 'b' } })
   assert.equal(step?.isBodyRebuilt, true)
 })
@@ -56,9 +71,15 @@ test('a secret that was there before is set beforehand, one of a certificate is 
       }),
     ]),
   )
-  assert.deepEqual(plan.seeds.map(({ name, state }) => [name, state]), [['cake', 'live']])
+  assert.deepEqual(
+    plan.seeds.map(({ name, state }) => [name, state]),
+    [['cake', 'live']],
+  )
   assert.deepEqual([...plan.managedNames], ['cert'])
-  assert.deepEqual(plan.notPlayed.map(({ reason }) => reason), ['the secret belongs to a certificate'])
+  assert.deepEqual(
+    plan.notPlayed.map(({ reason }) => reason),
+    ['the secret belongs to a certificate'],
+  )
 })
 
 test('keys, certificates and the management API are out of scope', () => {

@@ -96,7 +96,7 @@ export function planReplay(recording: Recording): Plan {
       notPlayed.push({ exchange, reason: 'the secret belongs to a certificate' })
       continue
     }
-    const requestKey = `${exchange.method} ${target.area} ${target.name ?? ''} ${target.version ?? ''} ${target.action ?? ''}`
+    const requestKey = [exchange.method, target.area, target.name, target.version, target.action].join(' ')
     if (world.isInBetween(exchange, target)) {
       const earlier = waiting.get(requestKey) ?? []
       waiting.set(requestKey, [...earlier, exchange])
@@ -128,10 +128,12 @@ export function planReplay(recording: Recording): Plan {
 
 /** True where the recorded pages are as full as asked for, so that ours can be compared page by page. */
 export function isFullyPaged(walk: Walk, managedNames: ReadonlySet<string>): boolean {
-  return walk.pages.every((page) => {
+  return walk.pages.every((page, index) => {
     const items = listItems(page.responseBody)
     if (items.some((item) => managedNames.has(itemName(item).toLowerCase()))) return false
-    return items.length === walk.pageSize || member(page.responseBody, 'nextLink') === null
+    if (items.length === walk.pageSize) return true
+    // A last page without anything follows a link that promised something hidden.
+    return member(page.responseBody, 'nextLink') === null && (items.length > 0 || index === 0)
   })
 }
 

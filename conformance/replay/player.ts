@@ -82,7 +82,14 @@ async function playStep(step: Step, playing: Playing): Promise<StepResult> {
       rules.push('list-pages-merged')
       if (step.pageIndex > 0) return done([])
       const send = (path: string) => playing.session.transport.send(requestFor(step, path, playing))
-      const merged = await followMergedWalk(step.walk, plan.managedNames, expected, bindings, recordedPath(exchange), send)
+      const merged = await followMergedWalk(
+        step.walk,
+        plan.managedNames,
+        expected,
+        bindings,
+        recordedPath(exchange),
+        send,
+      )
       return done([...merged.differences, ...checkTimes(step, merged.recorded, merged.ours, playing)])
     }
     const page = step.walk === undefined ? undefined : expectedPage(step.walk, step.pageIndex, expected.body, bindings)
@@ -197,7 +204,7 @@ async function keepStateEqual(step: Step, answer: Answer, playing: Playing): Pro
   return [{ kind: 'state', where: 'purge after the deletion', expected: '204', got }]
 }
 
-/** Makes the secrets the recorded vault held from before. Throws when they cannot be made: nothing could be compared. */
+/** Makes the secrets the recorded vault held from before. Throws when one cannot be made: nothing could be compared. */
 async function plantSeeds({ plan, session, bindings, world }: Playing): Promise<void> {
   for (const { name, state, body, version } of plan.seeds) {
     const made = await sendPlain('PUT', `/secrets/${name}?api-version=7.4`, body, session)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Bindings } from './bindings.ts'
 import type { Difference } from './differences.ts'
+import { playInBetween } from './in-between.ts'
 import { planReplay } from './plan.ts'
 import { playRecording } from './player.ts'
 import { isObject, type Json, type JsonObject } from './recordings.ts'
@@ -66,7 +67,7 @@ test('a challenge that names another tenant is found', async () => {
     ...answer,
     headers: {
       ...answer.headers,
-      'www-authenticate': `Bearer authorization="https://login.microsoftonline.com/common", resource="https://vault.azure.net"`,
+      'www-authenticate': (answer.headers['www-authenticate'] ?? '').replace(TENANT, 'common'),
     },
   })
   assert.deepEqual(await planted(1, change), ['1 header-value www-authenticate'])
@@ -191,6 +192,36 @@ test('versions are expected in the order of our ids', async () => {
   const { transport } = echo(sampleRecording, otherWay, swap)
   const session = { transport, vaultHost: OUR_HOST, token: 'a-token', nowMs: () => OUR_START_MS }
   const results = await playRecording(planReplay(sampleRecording), session, new Bindings(`https://${OUR_HOST}`, TENANT))
-  assert.deepEqual(results.flatMap((result) => result.differences), [])
+  assert.deepEqual(
+    results.flatMap((result) => result.differences),
+    [],
+  )
   assert.ok(results.some((result) => result.rules.includes('versions-in-another-order')))
+})
+
+/** Those that a slow server is sent: no reads but the polls. */
+const polled = {
+  ...sampleRecording,
+  exchanges: sampleRecording.exchanges.filter(({ n }) => [2, 3, 7, 8, 9, 10].includes(n)),
+}
+
+async function inBetween(change?: (n: number, answer: Answer) => Answer): Promise<string[]> {
+  const { transport } = echo(polled, OURS, change, new Set())
+  const session = { transport, vaultHost: OUR_HOST, token: 'a-token', nowMs: () => OUR_START_MS }
+  const results = await playInBetween(planReplay(polled), session, new Bindings(`https://${OUR_HOST}`, TENANT))
+  return results.flatMap(({ exchange, differences: found }) => [
+    `${exchange.n}`,
+    ...found.map(({ kind, where }) => `${kind} ${where}`),
+  ])
+}
+
+test('a poll of an unfinished deletion is compared with its own recorded answer', async () => {
+  assert.deepEqual(await inBetween(), ['8'])
+})
+
+test('another message to a poll of an unfinished deletion is found', async () => {
+  const change = on(8, (answer) =>
+    withBody(answer, () => ({ error: { code: 'SecretNotFound', message: 'Secret not found: cake' } })),
+  )
+  assert.deepEqual(await inBetween(change), ['8', 'error-message $.error.message'])
 })

@@ -73,7 +73,13 @@ export function makeReport(played: readonly Played[], facts: RunFacts): Report {
       const found = result.differences.map((difference): Finding => {
         const exception = exceptionFor(facts.explanations, difference, { recording, n: exchange.n })
         if (exception) usedExceptions.add(exception.id)
-        return { ...difference, recording, n: exchange.n, operation, ...(exception ? { explainedBy: exception.id } : {}) }
+        return {
+          ...difference,
+          recording,
+          n: exchange.n,
+          operation,
+          ...(exception ? { explainedBy: exception.id } : {}),
+        }
       })
       findings.push(...found)
       const outcome = outcomeOf(result, found)
@@ -129,16 +135,17 @@ export function renderReport(report: Report, options: { isVerbose: boolean }): s
     const agreed = `${asRecorded + byRule}/${compared}`.padStart(15)
     lines.push(`${agreed}  ${`${explained}`.padStart(9)}  ${`${differing}`.padStart(9)}  ${recording}`)
   }
-  const { total } = report
+  const { total, inBetween, notPlayed, outOfScope } = report
+  const agreed = total.asRecorded + total.byRule
   lines.push(
     '',
-    `${total.asRecorded + total.byRule} of ${total.compared} compared exchanges agree: ${(report.agreement * 100).toFixed(2)} %`,
+    `${agreed} of ${total.compared} compared exchanges agree: ${(report.agreement * 100).toFixed(2)} %`,
     `  ${total.asRecorded} exactly as recorded, ${total.byRule} after the rules of explained.json`,
     `  ${total.explained} differ for an explained reason, ${total.differing} differ without one`,
-    `${report.inBetween.recorded} answers are from before a deletion had finished; ${report.inBetween.compared} of them were compared, on a slow server`,
-    `${report.notPlayed.length} exchanges about secrets could not be played, ${report.outOfScope} are about something else`,
+    `${inBetween.compared} of these were made on a slow server, of ${inBetween.recorded} from before a deletion had finished`,
+    `${notPlayed.length} exchanges about secrets could not be played, ${outOfScope} are about something else`,
   )
-  for (const { recording, n, reason } of report.notPlayed) lines.push(`  not played: ${recording} ${n}: ${reason}`)
+  for (const { recording, n, reason } of notPlayed) lines.push(`  not played: ${recording} ${n}: ${reason}`)
   lines.push(...renderFindings(report.findings, options.isVerbose))
   if (options.isVerbose) {
     lines.push('', 'rules applied:')

@@ -4,7 +4,16 @@
  * years or recorders it names. Its reason and the divergence it belongs to stand in explained.json under the same id; a
  * rule that no recording needs any more is an error there.
  */
-import { isArray, isObject, member, recordedAt, text, type Exchange, type Json, type SecretTarget } from './recordings.ts'
+import {
+  isArray,
+  isObject,
+  member,
+  recordedAt,
+  text,
+  type Exchange,
+  type Json,
+  type SecretTarget,
+} from './recordings.ts'
 import type { VaultNeeds } from './plan.ts'
 
 const SECONDS_PER_DAY = 86_400

@@ -10,8 +10,8 @@
  *   --verbose            every difference, and how often each rule was used
  *   NAME…                only recordings whose name contains one of these
  *
- * Ends with 1 when under 99 % of the compared exchanges agree, when a difference is not explained, or when an explanation
- * explains nothing.
+ * Ends with 1 when under 99 % of the compared exchanges agree, when a difference is not explained, or when an
+ * explanation explains nothing.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -76,7 +76,8 @@ async function main(): Promise<number> {
   const report = makeReport(played, {
     explanations: readExplanations(fileURLToPath(new URL('explained.json', import.meta.url))),
     divergences: readFileSync(path.join(projectRoot, 'docs', 'divergences.md'), 'utf8'),
-    isCompleteRun: positionals.length === 0 && values.folder.includes('secrets') && values.folder.includes('soft-delete'),
+    isCompleteRun:
+      positionals.length === 0 && values.folder.includes('secrets') && values.folder.includes('soft-delete'),
     exchangesElsewhere,
   })
   mkdirSync(path.dirname(resultFile), { recursive: true })

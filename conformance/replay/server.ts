@@ -131,7 +131,10 @@ function portOf(ready: Json): number {
 function readyLine(child: ChildProcess): Promise<Json> {
   return new Promise((resolve, reject) => {
     let complaint = ''
-    const timer = setTimeout(() => reject(new Error(`the server was not ready within ${START_TIMEOUT_MS} ms`)), START_TIMEOUT_MS)
+    const timer = setTimeout(
+      () => reject(new Error(`the server was not ready within ${START_TIMEOUT_MS} ms`)),
+      START_TIMEOUT_MS,
+    )
     child.stderr?.on('data', (chunk: Buffer) => {
       complaint = (complaint + chunk.toString('utf8')).slice(-2000)
     })
@@ -176,7 +179,8 @@ function run(argumentList: readonly string[]): Promise<void> {
     child.on('error', reject)
     child.on('exit', (code) => {
       if (code === 0) resolve()
-      else reject(new Error(`${argumentList.slice(1, 3).join(' ')} ended with ${code ?? 'a signal'}: ${complaint.trim()}`))
+      else
+        reject(new Error(`${argumentList.slice(1, 3).join(' ')} ended with ${code ?? 'a signal'}: ${complaint.trim()}`))
     })
   })
 }

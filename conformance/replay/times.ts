@@ -1,7 +1,7 @@
 /**
- * Times cannot be equal, but they must hang together as recorded: what was made and last changed at one moment still is,
- * a time that did not move between two recorded answers does not move between ours, and a purge is scheduled exactly as
- * long after the deletion.
+ * Times cannot be equal, but they must hang together as recorded: what was made and last changed at one moment still
+ * is, a time that did not move between two recorded answers does not move between ours, and a purge is scheduled
+ * exactly as long after the deletion.
  */
 import { member, type Json } from './recordings.ts'
 import type { Difference } from './differences.ts'

@@ -3,12 +3,15 @@
 // that the suite itself and the SDK's test packages read. After the run the copy is compared with the archive.
 import { cpSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { findProgram, run, runOrThrow } from '../harness/child.mjs'
+import { runFirstSecret } from '../harness/first-secret.mjs'
 import { sumOutcomes } from '../harness/outcome.mjs'
 import { managedIdentityMode, namesMode, plainEnvironment, proxyMode } from '../harness/surroundings.mjs'
 
 const module = 'github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets'
 const version = 'v1.5.1'
+const snippet = fileURLToPath(new URL('../clients/go/first-secret/', import.meta.url))
 const oldestGo = [1, 25]
 
 export const suite = {
@@ -22,13 +25,14 @@ export const suite = {
     await runOrThrow('chmod', ['-R', 'u+w', folder])
     // Compiling fetches the suite's own dependencies, so it happens before the proxy variables are set.
     await runOrThrow('go', ['test', '-exec', 'true', './...'], { cwd: folder, timeoutSeconds: 900 })
+    const firstSecret = join(context.installFolder, 'go-first-secret')
+    await runOrThrow('go', ['build', '-o', firstSecret, '.'], { cwd: snippet, timeoutSeconds: 900 })
     const { base, hostNames } = context
     const outcomes = [
       await runSuite(context, folder, { ...proxyMode(base) }),
-      // With the tenant `adfs` the Go credentials refuse the tenant id of any challenge ("ADFS doesn't support tenants"),
-      // so names mode is run with the other credential that environment variables alone can give.
       await runSuite(context, folder, { ...namesMode(base), ...hostNames.env }, hostNames.wrap),
       await runSuite(context, folder, { ...managedIdentityMode(base), ...hostNames.env }, hostNames.wrap),
+      await runFirstSecret(context, 'go', () => [firstSecret, []]),
     ]
     const notes = [`${module} ${version}, ${archive.Sum}`, compare(archive.Dir, folder)]
     return sumOutcomes([{ passed: 0, failed: 0, skipped: 0, notes }, ...outcomes])

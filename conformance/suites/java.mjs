@@ -4,14 +4,12 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findProgram, run, runOrThrow } from '../harness/child.mjs'
+import { runFirstSecret } from '../harness/first-secret.mjs'
 import { sumOutcomes } from '../harness/outcome.mjs'
 import { managedIdentityMode, namesMode, plainEnvironment, proxyMode } from '../harness/surroundings.mjs'
 
 const client = (path) => fileURLToPath(new URL(`../clients/java/${path}`, import.meta.url))
 const storePassword = 'changeit'
-
-/** Without it a credential of the tenant `adfs` refuses the tenant id that every challenge names. */
-const ignoreTenant = {}
 
 export const suite = {
   proves: 'the newest Java SDK, every operation, synchronous and asynchronous, in names, proxy and managed identity mode',
@@ -29,9 +27,13 @@ export const suite = {
     const proxy = (url) => [`-Dhttps.proxyHost=${new URL(url).hostname}`, `-Dhttps.proxyPort=${new URL(url).port}`]
     const direct = hostNames.env.HTTPS_PROXY ? proxy(hostNames.env.HTTPS_PROXY) : []
     const outcomes = [
-      await runMode(context, classPath, [...jvm, ...direct], { ...namesMode(base), ...ignoreTenant }, hostNames.wrap),
+      await runMode(context, classPath, [...jvm, ...direct], namesMode(base), hostNames.wrap),
       await runMode(context, classPath, [...jvm, ...proxy(base.proxyUrl)], proxyMode(base)),
       await runMode(context, classPath, [...jvm, ...direct], managedIdentityMode(base), hostNames.wrap),
+      await runFirstSecret(context, 'java', (mode) => {
+        const properties = [...jvm, ...(mode.HTTPS_PROXY ? proxy(mode.HTTPS_PROXY) : [])]
+        return ['java', [...properties, '-cp', classPath, client('FirstSecret.java')]]
+      }),
     ]
     return sumOutcomes(outcomes)
   },
@@ -59,7 +61,7 @@ async function runMode(context, classPath, jvm, mode, wrap = (command, args) => 
   const label = `java-${mode.KEYHAVEN_MODE}`
   const [command, args] = wrap('java', [...jvm, '-cp', classPath, client('SecretsWalk.java')])
   const log = join(context.logFolder, `${label}.log`)
-  const env = { ...plainEnvironment(), ...mode, HTTPS_PROXY: '' }
+  const env = { ...plainEnvironment(), ...mode }
   const { code, stdout, stderr } = await run(command, args, { env, timeoutSeconds: 300, log })
   const passed = stdout.split('\n').filter((line) => line.startsWith('ok ')).length
   const failures = stdout.split('\n').filter((line) => line.startsWith('not ok '))

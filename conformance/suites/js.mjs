@@ -1,6 +1,7 @@
 // The newest @azure/keyvault-secrets and @azure/identity on this Node, in all four ways a user can point them here.
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { runFirstSecret } from '../harness/first-secret.mjs'
 import { runNodeTests } from '../harness/node-tests.mjs'
 import { sumOutcomes } from '../harness/outcome.mjs'
 import {
@@ -12,6 +13,7 @@ import {
 } from '../harness/surroundings.mjs'
 
 const file = fileURLToPath(new URL('../clients/js/secrets.test.mjs', import.meta.url))
+const snippet = fileURLToPath(new URL('../clients/js/first-secret.mjs', import.meta.url))
 const clientFolder = fileURLToPath(new URL('../node_modules/@azure/keyvault-secrets', import.meta.url))
 
 export const suite = {
@@ -32,6 +34,7 @@ export const suite = {
       const { passed, failed } = outcomes.at(-1)
       context.say(`  ${label}: ${passed} passed, ${failed} failed`)
     }
+    outcomes.push(await runFirstSecret(context, 'js', () => [process.execPath, [snippet]]))
     return sumOutcomes(outcomes)
   },
 }

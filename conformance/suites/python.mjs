@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { run } from '../harness/child.mjs'
+import { runFirstSecret } from '../harness/first-secret.mjs'
 import { sumOutcomes } from '../harness/outcome.mjs'
 import { missingPython, pythonFolder } from '../harness/python-folder.mjs'
 import {
@@ -29,6 +30,7 @@ export const suite = {
     ]) {
       outcomes.push(await runMode(context, python, mode, wrap))
     }
+    outcomes.push(await runFirstSecret(context, 'python', () => [python, ['-B', client('first_secret.py')]]))
     return sumOutcomes(outcomes)
   },
 }

@@ -130,5 +130,7 @@ function withoutControls(text: string): string {
 
 function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  return error.cause === undefined ? error.message : `${error.message}: ${sentenceOf(error.cause)}`
+  // What is wrong with an option comes in several lines; the first says it.
+  const [message = ''] = error.message.split('\n', 1)
+  return error.cause === undefined ? message : `${message}: ${sentenceOf(error.cause)}`
 }

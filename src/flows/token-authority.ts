@@ -22,6 +22,7 @@ import {
   DEFAULT_MANAGED_IDENTITY_TOKEN_LIFETIME_SECONDS,
   DEFAULT_SIGNING_KEY_DAYS,
   DEFAULT_TOKEN_LIFETIME_SECONDS,
+  MAX_TOKEN_LIFETIME_SECONDS,
   MAX_SECRET_CHARACTERS,
 } from '../domain/identity/limits.ts'
 import { refuseToken } from '../domain/identity/oauth-refusal.ts'
@@ -123,6 +124,8 @@ export class TokenAuthority {
   constructor(parts: TokenAuthorityParts) {
     const { installation, clock, random, settings } = parts
     this.#parts = parts
+    requireLifetime(settings.tokenLifetimeSeconds)
+    requireLifetime(settings.managedIdentityTokenLifetimeSeconds)
     this.authorityUrl = settings.authorityUrl
     this.#signingKeys = new TokenSigningKeys({
       records: installation,
@@ -321,6 +324,13 @@ export class TokenAuthority {
   #isOwnIssuer(issuer: string): boolean {
     const tenantId = issuer.slice(this.authorityUrl.length + 1, -1)
     return issuer === issuerOf(this.authorityUrl, tenantId)
+  }
+}
+
+/** A longer token could outlive the key it is checked with. */
+function requireLifetime(seconds: number | undefined): void {
+  if (seconds !== undefined && !(seconds > 0 && seconds <= MAX_TOKEN_LIFETIME_SECONDS)) {
+    throw new Error(`a token lifetime of ${seconds} seconds is not between 1 and ${MAX_TOKEN_LIFETIME_SECONDS}`)
   }
 }
 

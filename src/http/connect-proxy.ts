@@ -120,6 +120,9 @@ export function createConnectProxy(options: ConnectProxyOptions): ConnectProxy {
     const socket = socketOf(duplex)
     // A client that goes away in the middle is nobody's error; without a listener it would end the process.
     socket.on('error', () => socket.destroy())
+    // What the client sent without waiting for an answer is put back at once, to be read first: once the client has
+    // ended its side it would be too late.
+    if (head.length > 0) socket.unshift(head)
     const target = targetOf(request.url ?? '')
     if (target === undefined) {
       refuse(socket, 400, 'Bad Request', 'CONNECT needs a host name and a port, such as dev.vault.azure.net:443')
@@ -127,11 +130,11 @@ export function createConnectProxy(options: ConnectProxyOptions): ConnectProxy {
       refuse(socket, 503, 'Service Unavailable', `${limits.maxTunnels} tunnels are open already`)
     } else if (ownsHost(target.host, target.port)) {
       count(tunnels, socket)
-      establish(socket, head)
+      establish(socket)
       terminate(socket)
     } else if (isAllowed(target, allowOthers)) {
       count(tunnels, socket)
-      tunnel(socket, head, target)
+      tunnel(socket, target)
     } else {
       refuse(
         socket,
@@ -142,14 +145,14 @@ export function createConnectProxy(options: ConnectProxyOptions): ConnectProxy {
     }
   })
 
-  function tunnel(client: Socket, head: Buffer, target: Target): void {
+  function tunnel(client: Socket, target: Target): void {
     const remote = connect({ host: target.host, port: target.port, allowHalfOpen: true })
     count(outward, remote)
     let isOpen = false
     remote.setTimeout(limits.connectTimeoutMs)
     remote.once('connect', () => {
       isOpen = true
-      establish(client, head)
+      establish(client)
       for (const side of [client, remote]) side.setTimeout(limits.idleTimeoutMs)
       client.pipe(remote)
       remote.pipe(client)
@@ -213,11 +216,9 @@ function isAllowed({ host, port }: Target, allowOthers: boolean | readonly strin
   })
 }
 
-/** Says that the tunnel stands. What the client sent without waiting for it is put back, to be read first. */
-function establish(socket: Socket, head: Buffer): void {
+function establish(socket: Socket): void {
   socket.setNoDelay(true)
   socket.write('HTTP/1.1 200 Connection Established\r\n\r\n')
-  if (head.length > 0) socket.unshift(head)
 }
 
 function refuse(socket: Socket, status: number, reason: string, sentence: string): void {

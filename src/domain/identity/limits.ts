@@ -12,9 +12,8 @@ export const CLOCK_SKEW_SECONDS = 300
 export const DEFAULT_TOKEN_LIFETIME_SECONDS = 3599
 /** The real managed identity endpoints give tokens of a day. */
 export const DEFAULT_MANAGED_IDENTITY_TOKEN_LIFETIME_SECONDS = 86_399
-/** Official clients refresh tokens with less than five minutes left at once, so shorter ones would be asked for all the time. */
-export const MIN_TOKEN_LIFETIME_SECONDS = 600
-export const MAX_TOKEN_LIFETIME_SECONDS = 86_399
+/** Old signing keys stay published for this long, so no setting may go beyond it. */
+export const MAX_TOKEN_LIFETIME_SECONDS = 86_400
 
 /** A user's sign-in ends this long after the password was given, however often it was refreshed. */
 export const REFRESH_TOKEN_LIFETIME_SECONDS = 7 * 86_400

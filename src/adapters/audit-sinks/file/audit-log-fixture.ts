@@ -1,5 +1,5 @@
 /** What the tests of the audit log start from: a folder of their own, a clock they move, anchors they can spoil. */
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -65,6 +65,22 @@ export class TestAnchors implements AuditAnchors, AuditAnchorReader {
   async written(count: number): Promise<void> {
     if (this.writes >= count) return
     await new Promise<void>((resolve) => this.#waiting.push({ count, resolve }))
+  }
+}
+
+/** Anchors of one stream in a file, replaced whole or not at all, for a process that gets killed. */
+export function fileAnchors(path: string, stream: string): AuditAnchors & AuditAnchorReader {
+  return {
+    async read() {
+      if (!existsSync(path)) return undefined
+      const [sequence = '', mac = ''] = readFileSync(path, 'utf8').split(' ')
+      return { sequence: Number(sequence), mac }
+    },
+    async write(_stream, { sequence, mac }) {
+      writeFileSync(`${path}.new`, `${sequence} ${mac}`)
+      renameSync(`${path}.new`, path)
+    },
+    streams: async () => [stream],
   }
 }
 
@@ -160,4 +176,13 @@ export async function appendRecords(sink: FileAuditSink, first: number, count: n
 /** The numbers given to auditRecord, in the order of the lines. */
 export function recordNumbers(lines: readonly string[]): number[] {
   return lines.map((line) => Number(/"requestId":"(\d+)"/.exec(line)?.[1]))
+}
+
+/** Lets the event loop turn until something has happened; fails when it does not within many turns. */
+export async function loopTurnsUntil(hasHappened: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 10_000; turn += 1) {
+    if (hasHappened()) return
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  throw new Error('what the test waits for did not happen')
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { appendRecords, auditRecord, makeAuditLog, recordNumbers } from './audit-log-fixture.ts'
+import { appendRecords, auditRecord, loopTurnsUntil, makeAuditLog, recordNumbers } from './audit-log-fixture.ts'
 import { MAX_RECORD_CHARACTERS } from './file-audit-sink.ts'
 import { type AuditFileOperations, systemFileOperations } from './file-operations.ts'
 
@@ -322,19 +322,19 @@ test('with the policy synced an append resolves after the disk has it, and what 
   const syncedAt: number[] = []
   const note = () => void syncedAt.push(synced)
   const first = sink.append(auditRecord(1)).then(note)
-  while (releases.length === 0) await new Promise((resolve) => setImmediate(resolve))
+  await loopTurnsUntil(() => releases.length === 1)
   const others = [2, 3, 4].map((number) => sink.append(auditRecord(number)).then(note))
   for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve))
   assert.equal(writes.length, 1)
   releases[0]?.()
   await first
-  while (releases.length === 1) await new Promise((resolve) => setImmediate(resolve))
+  await loopTurnsUntil(() => releases.length === 2)
   releases[1]?.()
   await Promise.all(others)
   assert.deepEqual(syncedAt, [1, 2, 2, 2])
   assert.equal(writes.length, 2)
   const closing = sink.close()
-  while (releases.length === 2) await new Promise((resolve) => setImmediate(resolve))
+  await loopTurnsUntil(() => releases.length === 3)
   releases[2]?.()
   await closing
 })
@@ -354,7 +354,7 @@ test('a file moved away or removed under the sink is told, and records go to a n
 
     assert.equal(log.problems.length, 1, how)
     assert.match(log.problems[0]?.message ?? '', /moved, removed or changed/)
-    assert.equal(log.fileNames()[0], '0000000000000003-2026-01-05.jsonl')
+    assert.equal(log.fileNames().includes('0000000000000003-2026-01-05.jsonl'), true)
     const { findings } = await log.verify()
     assert.deepEqual(
       findings.map(({ sentence }) => sentence),

@@ -3,7 +3,6 @@
  * question by number; when the writer goes away, everything unanswered is refused as unavailable, because whether it was
  * committed is unknown.
  */
-import type { ChildProcess } from 'node:child_process'
 import { type Change, type Store, StoreConflict, StoreUnavailable } from '../../../ports/store.ts'
 
 interface CommitQuestion {
@@ -19,7 +18,11 @@ interface CommitAnswer {
   readonly problem?: string
 }
 
-type Line = Pick<ChildProcess, 'on'> & { send?: ((message: object) => boolean) | undefined }
+/** A process, a cluster worker, or this process as its parent sees it. */
+interface Line {
+  on(event: 'message' | 'disconnect', listener: (message: unknown) => void): unknown
+  send?: ((message: object) => boolean) | undefined
+}
 
 /** The writer's end: answers what a worker process asks. Needs `serialization: 'advanced'`, so bytes stay bytes. */
 export function serveCommits(worker: Line, store: Store): void {

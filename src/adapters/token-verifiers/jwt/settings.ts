@@ -1,5 +1,6 @@
 /** What an installation may say about token issuers other than its own authority. */
-import { Type, type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
+import { Compile } from 'typebox/compile'
 
 const claimName = Type.String({ minLength: 1, maxLength: 128 })
 
@@ -41,6 +42,21 @@ export const outsideIssuerSettings = Type.Object(
 )
 
 export type OutsideIssuerSettings = Static<typeof outsideIssuerSettings>
+
+const outsideIssuerList = Compile(Type.Array(outsideIssuerSettings))
+
+/** Reads the text of the trusted-issuers file: a JSON array. Throws a sentence that says which member is not right. */
+export function parseOutsideIssuers(text: string): readonly OutsideIssuerSettings[] {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new Error('the list of trusted issuers is not JSON', { cause })
+  }
+  if (outsideIssuerList.Check(value)) return value
+  const [first] = outsideIssuerList.Errors(value)
+  throw new Error(`the list of trusted issuers is not right at ${first?.instancePath || '/'}: ${first?.message ?? ''}`)
+}
 
 /** A key set is read again after this, so a withdrawn key ends at the latest then. */
 export const KEY_SET_FRESH_MS = 600_000
