@@ -2,7 +2,6 @@
 // beat. `plain` is node:sqlite by hand and the limit of the disk and the engine; `store` is Keyhaven's own SQLite store
 // through its port, the only part of src/ that this package touches.
 import { randomFillSync } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { busySecondsOfMachine } from '../measuring/cpu.mjs'
@@ -12,7 +11,6 @@ import { secretName } from '../names.mjs'
 const MAX_COMMITS = 1_000_000
 
 process.once('message', async ({ engine, folder, bodyBytes, warmUpSeconds, seconds }) => {
-  mkdirSync(folder, { recursive: true })
   const { commit, close } = await { plain: openPlain, store: openStore }[engine](folder)
   const body = new Uint8Array(bodyBytes)
   let written = 0

@@ -53,7 +53,10 @@ export function startPlaying(plan: Plan, session: Session, bindings: Bindings): 
 
 export async function playRecording(plan: Plan, session: Session, bindings: Bindings): Promise<StepResult[]> {
   const playing = startPlaying(plan, session, bindings)
-  await plantSeeds(playing)
+  const obstacle = await plantSeeds(playing)
+  if (obstacle !== undefined) {
+    return plan.steps.map(({ exchange }) => ({ exchange, rules: [], differences: [obstacle] }))
+  }
   const results: StepResult[] = []
   for (const step of plan.steps) {
     results.push(await playStep(step, playing))
@@ -204,18 +207,22 @@ async function keepStateEqual(step: Step, answer: Answer, playing: Playing): Pro
   return [{ kind: 'state', where: 'purge after the deletion', expected: '204', got }]
 }
 
-/** Makes the secrets the recorded vault held from before. Throws when one cannot be made: nothing could be compared. */
-async function plantSeeds({ plan, session, bindings, world }: Playing): Promise<void> {
+/** Makes the secrets the recorded vault held from before. What keeps one from being made keeps all from being compared. */
+async function plantSeeds({ plan, session, bindings, world }: Playing): Promise<Difference | undefined> {
+  const obstacle = (name: string, { status, text: content }: Answer): Difference => {
+    return { kind: 'state', where: `${name}, set beforehand`, expected: '200', got: `${status} ${shown(content)}` }
+  }
   for (const { name, state, body, version } of plan.seeds) {
     const made = await sendPlain('PUT', `/secrets/${name}?api-version=7.4`, body, session)
     const ours = versionIn(text(member(made.body, 'id')))
-    if (made.status !== 200 || ours === undefined) throw new Error(`setting ${name} answered ${made.status}`)
+    if (made.status !== 200 || ours === undefined) return obstacle(name, made)
     if (version !== undefined) bindings.bindVersion(version, ours)
     world.assume(name, state, version)
     if (state === 'live') continue
     const deleted = await sendPlain('DELETE', `/secrets/${name}?api-version=7.4`, null, session)
-    if (deleted.status !== 200) throw new Error(`deleting ${name} answered ${deleted.status}`)
+    if (deleted.status !== 200) return obstacle(name, deleted)
   }
+  return undefined
 }
 
 function sendPlain(method: string, path: string, body: Json, session: Session): Promise<Answer> {

@@ -142,7 +142,7 @@ export function renderReport(report: Report, options: { isVerbose: boolean }): s
     `${agreed} of ${total.compared} compared exchanges agree: ${(report.agreement * 100).toFixed(2)} %`,
     `  ${total.asRecorded} exactly as recorded, ${total.byRule} after the rules of explained.json`,
     `  ${total.explained} differ for an explained reason, ${total.differing} differ without one`,
-    `${inBetween.compared} of these were made on a slow server, of ${inBetween.recorded} from before a deletion had finished`,
+    `${inBetween.compared} of ${inBetween.recorded} from before a deletion had finished were compared on a slow server`,
     `${notPlayed.length} exchanges about secrets could not be played, ${outOfScope} are about something else`,
   )
   for (const { recording, n, reason } of notPlayed) lines.push(`  not played: ${recording} ${n}: ${reason}`)

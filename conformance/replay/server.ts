@@ -11,6 +11,7 @@ import { httpsTransport, parseBody, type Transport } from './wire.ts'
 const START_TIMEOUT_MS = 60_000
 const COMMAND_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 10_000
+const SECRET_PERMISSIONS = 'get,list,set,delete,recover,backup,restore,purge'
 const LOGIN_HOST = 'login.microsoftonline.com'
 
 export interface Keyhaven {
@@ -18,7 +19,7 @@ export interface Keyhaven {
   readonly tenantId: string
   /** A bearer token for the vaults' data plane. */
   token(): Promise<string>
-  /** Makes a fresh vault; answers its real host name. */
+  /** Makes a fresh vault that the token's caller may do everything with secrets in; answers its real host name. */
   createVault(name: string, needs: VaultNeeds): Promise<string>
   stop(): Promise<void>
 }
@@ -105,6 +106,9 @@ function keyhavenAt(
       const options = ['--soft-delete-retention-days', `${needs.retentionDays}`, '--rbac', `${needs.usesRbac}`]
       if (needs.hasPurgeProtection) options.push('--enable-purge-protection')
       await run([command, 'vault', 'create', '--data', dataFolder, '--name', name, ...options, '--json'])
+      if (needs.usesRbac) return `${name}.vault.azure.net`
+      const granted = ['--object-id', need('principalId'), '--secret-permissions', SECRET_PERMISSIONS]
+      await run([command, 'vault', 'set-policy', '--data', dataFolder, '--name', name, ...granted, '--json'])
       return `${name}.vault.azure.net`
     },
     async stop() {

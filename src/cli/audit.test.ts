@@ -40,7 +40,8 @@ test('an intact log ends with exit code 0 and says so, stream by stream', async 
   assert.deepEqual(await run(['verify']), {
     exitCode: 0,
     out:
-      'node-1: intact; 3 records in 1 file, the last is 3, anchored up to 2\n' + 'The audit log is intact: 3 records.\n',
+      'node-1: intact; 3 records in 1 file, the last is 3, anchored up to 2\n' +
+      'The audit log is intact: 3 records.\n',
     errors: '',
   })
 })
@@ -90,7 +91,10 @@ test('a command that cannot run ends with exit code 2 and one sentence', async (
       throw new Error('opening the audit key', { cause })
     },
   })
-  assert.deepEqual({ exitCode, out, errors }, { exitCode: 2, out: '', errors: 'keyhaven audit: opening the audit key: no such file\n' })
+  assert.deepEqual(
+    { exitCode, out, errors },
+    { exitCode: 2, out: '', errors: 'keyhaven audit: opening the audit key: no such file\n' },
+  )
 })
 
 test('options that are not understood end with exit code 2', async () => {

@@ -35,7 +35,10 @@ const FINDINGS = 1
 const CANNOT_RUN = 2
 
 /** Runs the command with what follows `audit` on the command line; answers the exit code and never throws. */
-export async function runAuditCommand(args: readonly string[], dependencies: AuditCommandDependencies): Promise<number> {
+export async function runAuditCommand(
+  args: readonly string[],
+  dependencies: AuditCommandDependencies,
+): Promise<number> {
   const [command, ...rest] = args
   try {
     switch (command) {
@@ -125,7 +128,7 @@ function counted(count: number, noun: string): string {
 
 /** A line that was tampered with, or the name of a strange file, must not drive the terminal it is shown on. */
 function withoutControls(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return text.replace(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 function sentenceOf(error: unknown): string {

@@ -68,8 +68,7 @@ function ensure(records: SealedRecords, clock: Clock, domain = 'localhost'): Pro
   return ensureLocalCertificates({ records, clock, random: systemRandom, domain })
 }
 
-const serverCertificateOf = (certificates: LocalCertificates) =>
-  new X509Certificate(certificates.certificateChainPem)
+const serverCertificateOf = (certificates: LocalCertificates) => new X509Certificate(certificates.certificateChainPem)
 
 describe('issuing', () => {
   test('the first call makes an authority and a certificate, the second answers the same', async () => {
@@ -255,9 +254,7 @@ describe('real clients', { timeout: 5 * COMMAND_TIMEOUT_MS }, () => {
   })
 
   const missing = (command: string, ...args: string[]) =>
-    spawnSync(command, args, { timeout: COMMAND_TIMEOUT_MS }).status === 0
-      ? false
-      : `${command} is not on this machine`
+    spawnSync(command, args, { timeout: COMMAND_TIMEOUT_MS }).status === 0 ? false : `${command} is not on this machine`
 
   test('openssl verifies the chain by its strict rules', { skip: missing('openssl', 'version') }, async () => {
     const { stdout } = await run(
@@ -299,7 +296,10 @@ describe('real clients', { timeout: 5 * COMMAND_TIMEOUT_MS }, () => {
     const { stdout } = await run(command, [...args, join(folder, file), String(port), caFile, ...all], {
       timeout: COMMAND_TIMEOUT_MS,
     })
-    assert.deepEqual(stdout.trim().split('\n'), all.map((name) => `${name} OK`))
+    assert.deepEqual(
+      stdout.trim().split('\n'),
+      all.map((name) => `${name} OK`),
+    )
   }
 
   test('Python connects by every name', { skip: missing('python3', '--version') }, async () => {
@@ -330,7 +330,10 @@ describe('real clients', { timeout: 5 * COMMAND_TIMEOUT_MS }, () => {
     ])
     assert.match(stdout, /Name Constraints: critical/)
     for (const name of serverNamesOf('localhost').filter((n) => isIP(n) === 0)) {
-      assert.ok(permitted.some((parent) => `.${name}`.endsWith(`.${parent}`)), `${name} is not permitted`)
+      assert.ok(
+        permitted.some((parent) => `.${name}`.endsWith(`.${parent}`)),
+        `${name} is not permitted`,
+      )
     }
   })
 })

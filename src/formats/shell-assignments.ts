@@ -52,7 +52,8 @@ const syntaxes: Readonly<Record<Shell, Syntax>> = {
   dotenv: {
     set(name, value) {
       if (PLAIN.test(value)) return `${name}=${value}`
-      if (value.includes("'")) throw new Error(`the value of ${name} holds a quote, which .env files have no common way for`)
+      if (value.includes("'"))
+        throw new Error(`the value of ${name} holds a quote, which .env files have no common way for`)
       return `${name}='${value}'`
     },
     unset: () => undefined,

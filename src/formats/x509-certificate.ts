@@ -11,7 +11,11 @@ import { AsnConvert, OctetString } from '@peculiar/asn1-schema'
 import * as asn1 from '@peculiar/asn1-x509'
 
 const COMMON_NAME = '2.5.4.3'
-const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2'
+/** The signature algorithm by the issuer's type of key; RFC 4055 wants NULL parameters with RSA. */
+const SIGNATURE_ALGORITHMS: Readonly<Record<string, { readonly algorithm: string; readonly parameters?: null }>> = {
+  ec: { algorithm: '1.2.840.10045.4.3.2' },
+  rsa: { algorithm: '1.2.840.113549.1.1.11', parameters: null },
+}
 
 interface AnyCertificate {
   /** At most 20 bytes, positive, unique per issuer. */
@@ -79,13 +83,21 @@ export function writeServerCertificate(certificate: ServerCertificate): string {
   ])
 }
 
+/** A certificate that only carries a key, such as those of token signing keys. Signed by itself. Answers PEM. */
+export function writeKeyCertificate(certificate: AnyCertificate & { readonly privateKey: KeyObject }): string {
+  const publicKey = createPublicKey(certificate.privateKey)
+  return signCertificate(certificate, publicKey, certificate, [
+    extension(asn1.id_ce_subjectKeyIdentifier, 'optional', new asn1.SubjectKeyIdentifier(keyIdentifier(publicKey))),
+  ])
+}
+
 function signCertificate(
   { serial, commonName, notBeforeMs, notAfterMs }: AnyCertificate,
   publicKey: KeyObject,
   issuer: ServerCertificate['issuer'],
   extensions: asn1.Extension[],
 ): string {
-  const algorithm = new asn1.AlgorithmIdentifier({ algorithm: ECDSA_WITH_SHA256 })
+  const algorithm = new asn1.AlgorithmIdentifier(SIGNATURE_ALGORITHMS[issuer.privateKey.asymmetricKeyType ?? ''])
   const tbsCertificate = new asn1.TBSCertificate({
     version: asn1.Version.v3,
     serialNumber: positiveInteger(serial),

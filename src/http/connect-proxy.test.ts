@@ -15,7 +15,14 @@ import { type ConnectProxy, type ConnectProxyOptions, createConnectProxy, ownNam
 
 const run = promisify(execFile)
 const TIMEOUT_MS = 60_000
-const NAMES = ['*.vault.localhost', 'login.localhost', 'localhost', '*.vault.azure.net', 'login.microsoftonline.com', '127.0.0.1']
+const NAMES = [
+  '*.vault.localhost',
+  'login.localhost',
+  'localhost',
+  '*.vault.azure.net',
+  'login.microsoftonline.com',
+  '127.0.0.1',
+]
 
 const folder = mkdtempSync(join(tmpdir(), 'keyhaven-proxy-'))
 const caFile = join(folder, 'ca.pem')
@@ -46,9 +53,14 @@ const certificates = (() => {
 })()
 
 /** What the tunnels end at: answers with the host it was asked for and the address it sees. */
-const listener = createHttpsServer({ cert: certificates.certificatePem, key: certificates.keyPem }, (request, response) => {
-  request.resume().once('end', () => response.end(`you asked ${request.headers.host} from ${request.socket.remoteAddress}`))
-})
+const listener = createHttpsServer(
+  { cert: certificates.certificatePem, key: certificates.keyPem },
+  (request, response) => {
+    request
+      .resume()
+      .once('end', () => response.end(`you asked ${request.headers.host} from ${request.socket.remoteAddress}`))
+  },
+)
 listener.on('tlsClientError', () => {})
 after(() => listener.closeAllConnections())
 
@@ -142,7 +154,10 @@ describe('tunnels to names of this server', { timeout: TIMEOUT_MS }, () => {
       ['login.localhost', 9999],
     ] as const) {
       const socket = await establish(port, `${name}:${at}`)
-      assert.match(await getThrough(socket, name, `${name}:${at}`), new RegExp(`you asked ${name}:${at} from 127.0.0.1`))
+      assert.match(
+        await getThrough(socket, name, `${name}:${at}`),
+        new RegExp(`you asked ${name}:${at} from 127.0.0.1`),
+      )
     }
   })
 
@@ -157,9 +172,7 @@ describe('tunnels to names of this server', { timeout: TIMEOUT_MS }, () => {
     // The handshake's first message travels in the same packet as the request.
     const hello = await clientHello('dev.vault.azure.net')
     const socket = open(port)
-    socket.write(
-      Buffer.concat([Buffer.from('CONNECT dev.vault.azure.net:443 HTTP/1.1\r\nHost: a\r\n\r\n'), hello]),
-    )
+    socket.write(Buffer.concat([Buffer.from('CONNECT dev.vault.azure.net:443 HTTP/1.1\r\nHost: a\r\n\r\n'), hello]))
     const chunks: Buffer[] = []
     const received = new Promise<Buffer>((resolve) => {
       socket.on('data', (chunk) => {
@@ -196,7 +209,16 @@ describe('tunnels to names of this server', { timeout: TIMEOUT_MS }, () => {
     const { port } = await startProxy()
     const { stdout } = await run(
       'curl',
-      ['-sS', '--noproxy', '', '-x', `http://127.0.0.1:${port}`, '--cacert', caFile, 'https://dev.vault.azure.net/keys'],
+      [
+        '-sS',
+        '--noproxy',
+        '',
+        '-x',
+        `http://127.0.0.1:${port}`,
+        '--cacert',
+        caFile,
+        'https://dev.vault.azure.net/keys',
+      ],
       { timeout: TIMEOUT_MS },
     )
     assert.equal(stdout, 'you asked dev.vault.azure.net from 127.0.0.1')
@@ -256,7 +278,10 @@ describe('tunnels to other hosts', { timeout: TIMEOUT_MS }, () => {
     const { port } = await startProxy()
     const answer = await exchange(port, 'CONNECT azure.microsoft.com:443 HTTP/1.1\r\nHost: a\r\n\r\n')
     assert.equal(statusLineOf(answer), 'HTTP/1.1 502 Bad Gateway')
-    assert.match(answer, /azure\.microsoft\.com:443 is not one of this server's names, and tunnels to other hosts are not/)
+    assert.match(
+      answer,
+      /azure\.microsoft\.com:443 is not one of this server's names, and tunnels to other hosts are not/,
+    )
   })
 
   test('carry both directions when all are allowed, and an end of one direction is passed on', async () => {
@@ -327,7 +352,12 @@ describe('tunnels to other hosts', { timeout: TIMEOUT_MS }, () => {
 
 describe('requests that are no CONNECT', { timeout: TIMEOUT_MS }, () => {
   const cases = [
-    ['plain HTTP for another server', 'GET http://example.org/ HTTP/1.1\r\nHost: example.org\r\n\r\n', 405, /HTTPS only/],
+    [
+      'plain HTTP for another server',
+      'GET http://example.org/ HTTP/1.1\r\nHost: example.org\r\n\r\n',
+      405,
+      /HTTPS only/,
+    ],
     ['a browser that opens the port', 'GET / HTTP/1.1\r\nHost: a\r\n\r\n', 400, /not a web server/],
     ['CONNECT without a port', 'CONNECT dev.vault.azure.net HTTP/1.1\r\nHost: a\r\n\r\n', 400, /host name and a port/],
     ['CONNECT to port 0', 'CONNECT dev.vault.azure.net:0 HTTP/1.1\r\nHost: a\r\n\r\n', 400, /host name and a port/],

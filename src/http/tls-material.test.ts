@@ -132,7 +132,11 @@ const fingerprintOf = ({ certificatePem }: Issued) => new X509Certificate(certif
 
 describe('files that can not be used are refused with what to do', { timeout: TIMEOUT_MS }, () => {
   async function problemOf(passphrase?: string): Promise<TlsMaterialProblem> {
-    const files = { certFile, keyFile, ...(passphrase === undefined ? {} : { passphrase: SecretBytes.fromText(passphrase) }) }
+    const files = {
+      certFile,
+      keyFile,
+      ...(passphrase === undefined ? {} : { passphrase: SecretBytes.fromText(passphrase) }),
+    }
     try {
       await readTlsFiles(files, NOW_MS)
     } catch (error) {
@@ -232,10 +236,7 @@ describe('files that can not be used are refused with what to do', { timeout: TI
   test('while an encrypted key with its passphrase is taken', async () => {
     const issued = issue()
     await write({ ...issued, keyPem: encrypted(issued.privateKey) })
-    const material = await readTlsFiles(
-      { certFile, keyFile, passphrase: SecretBytes.fromText('open sesame') },
-      NOW_MS,
-    )
+    const material = await readTlsFiles({ certFile, keyFile, passphrase: SecretBytes.fromText('open sesame') }, NOW_MS)
     assert.equal(material.privateKeyPem.revealText(), issued.keyPem)
     assert.equal(material.notAfterMs, Math.floor((NOW_MS + 30 * MS_PER_DAY) / 1000) * 1000)
   })
@@ -338,7 +339,10 @@ describe('material that changes while the server runs', { timeout: TIMEOUT_MS },
     await look()
     await look()
     assert.equal(await servedFingerprint(port), fingerprintOf(before))
-    assert.deepEqual(problems.map((p) => p instanceof TlsMaterialProblem && p.kind), ['keyMismatch'])
+    assert.deepEqual(
+      problems.map((p) => p instanceof TlsMaterialProblem && p.kind),
+      ['keyMismatch'],
+    )
     await writeFile(keyFile, after.keyPem)
     await look()
     assert.equal(await servedFingerprint(port), fingerprintOf(after))
@@ -355,14 +359,20 @@ describe('material that changes while the server runs', { timeout: TIMEOUT_MS },
     await write(after)
     await look()
     assert.equal(await servedFingerprint(port), fingerprintOf(after))
-    assert.deepEqual(problems.map((p) => p instanceof TlsMaterialProblem && p.kind), ['unreadable'])
+    assert.deepEqual(
+      problems.map((p) => p instanceof TlsMaterialProblem && p.kind),
+      ['unreadable'],
+    )
   })
 
   test('a file replaced by renaming another over it is noticed', async () => {
     const [before, after] = [issue(), issue()]
     await write(before)
     const { port, look } = await watchFiles()
-    for (const [file, text] of [[certFile, after.certificatePem], [keyFile, after.keyPem]] as const) {
+    for (const [file, text] of [
+      [certFile, after.certificatePem],
+      [keyFile, after.keyPem],
+    ] as const) {
       await writeFile(`${file}.new`, text)
       await rename(`${file}.new`, file)
     }
@@ -398,7 +408,10 @@ describe('material that changes while the server runs', { timeout: TIMEOUT_MS },
     const [before, after] = [issue(), issue()]
     let current = before.material
     const clock = movableClock()
-    const { port, look, problems } = await watch(clock, localTlsSource(async () => current))
+    const { port, look, problems } = await watch(
+      clock,
+      localTlsSource(async () => current),
+    )
     assert.equal(await servedFingerprint(port), fingerprintOf(before))
     current = after.material
     await look()
@@ -410,7 +423,10 @@ describe('material that changes while the server runs', { timeout: TIMEOUT_MS },
     const [before, after] = [issue(), issue()]
     let answer = () => Promise.resolve(before.material)
     const clock = movableClock()
-    const { port, look, problems } = await watch(clock, localTlsSource(() => answer()))
+    const { port, look, problems } = await watch(
+      clock,
+      localTlsSource(() => answer()),
+    )
     answer = () => Promise.reject(new Error('the store is away'))
     await look()
     assert.equal(await servedFingerprint(port), fingerprintOf(before))
@@ -433,7 +449,10 @@ describe('material that changes while the server runs', { timeout: TIMEOUT_MS },
   test('sessions are resumed for a day at most, although the certificate stays', async () => {
     const { material } = issue()
     const clock = movableClock()
-    const { port, look } = await watch(clock, localTlsSource(async () => material))
+    const { port, look } = await watch(
+      clock,
+      localTlsSource(async () => material),
+    )
     const ticket = await session(port)
     await look()
     assert.equal(await isResumed(port, ticket), true)

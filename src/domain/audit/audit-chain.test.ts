@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { AUDIT_KEY_BYTES, AuditMac, CHAIN_START, MAX_LINE_BYTES, openLine } from './audit-chain.ts'
 
+const START = CHAIN_START.mac
 const key = Buffer.from(Array.from({ length: AUDIT_KEY_BYTES }, (_, index) => index * 7))
 
 function signedLine(covered: string, under: Uint8Array = key): Buffer {
@@ -11,7 +12,7 @@ function signedLine(covered: string, under: Uint8Array = key): Buffer {
 }
 
 const open = (line: Buffer) => openLine(new AuditMac(key), line, 0, line.length)
-const covered = `{"time":"t","chain":{"stream":"node-1","sequence":1,"previous":"${CHAIN_START.mac}"`
+const covered = `{"time":"t","chain":{"stream":"node-1","sequence":1,"previous":"${START}"`
 
 test('the mac is HMAC-SHA-256 for inputs of every length around the block size and beyond the first buffer', () => {
   const mac = new AuditMac(key)
@@ -24,7 +25,8 @@ test('the mac is HMAC-SHA-256 for inputs of every length around the block size a
 })
 
 test('a key of another length is refused', () => {
-  for (const length of [0, 16, 31, 33, 64]) assert.throws(() => new AuditMac(new Uint8Array(length)), /must be 32 bytes/)
+  for (const length of [0, 16, 31, 33, 64])
+    assert.throws(() => new AuditMac(new Uint8Array(length)), /must be 32 bytes/)
 })
 
 test('changing the key bytes after handing them over changes nothing', () => {
@@ -67,12 +69,12 @@ test('a line without a chain, with a broken one or that is empty is not read', (
 
 test('a chain member inside the record does not stand for the one at its end', () => {
   const inner = signedLine(covered).toString()
-  const text = `{"fake":${JSON.stringify(inner)},"chain":{"stream":"node-2","sequence":9,"previous":"${CHAIN_START.mac}"`
+  const text = `{"fake":${JSON.stringify(inner)},"chain":{"stream":"node-2","sequence":9,"previous":"${START}"`
   assert.equal(open(signedLine(text))?.stream, 'node-2')
   assert.equal(open(Buffer.from(`{"fake":${inner}}`)), undefined)
 })
 
 test('a line longer than any that is written is not read', () => {
-  const long = `{"time":"${'x'.repeat(MAX_LINE_BYTES)}","chain":{"stream":"a","sequence":1,"previous":"${CHAIN_START.mac}"`
+  const long = `{"time":"${'x'.repeat(MAX_LINE_BYTES)}","chain":{"stream":"a","sequence":1,"previous":"${START}"`
   assert.equal(open(signedLine(long)), undefined)
 })

@@ -44,8 +44,8 @@ const DIGEST_BYTES = 32
 const FIRST_ROOM_BYTES = 4096
 
 /**
- * HMAC-SHA-256 (RFC 2104) under one key, built from two one-shot hashes: setting up the library's HMAC object costs more
- * than hashing a record, and a record is all there is to authenticate at a time. A test holds it to `createHmac`.
+ * HMAC-SHA-256 (RFC 2104) under one key, built from two one-shot hashes: setting up the library's HMAC object costs
+ * more than hashing a record, and a record is all there is to authenticate at a time. A test holds it to `createHmac`.
  */
 export class AuditMac {
   #inner = Buffer.alloc(BLOCK_BYTES + FIRST_ROOM_BYTES)

@@ -93,7 +93,10 @@ export class ChainCheck {
     const link = openLine(this.#options.mac, bytes, start, end)
     if (link === undefined) {
       this.#unreadable += 1
-      this.#find('changed', 'The line is not one that was written here: it was changed, or put in without the audit key.')
+      this.#find(
+        'changed',
+        'The line is not one that was written here: it was changed, or put in without the audit key.',
+      )
       return
     }
     if (link.stream !== this.#options.stream) {
@@ -111,7 +114,10 @@ export class ChainCheck {
     if (link.sequence > this.#expected + this.#unreadable) {
       this.#find('missing', `${records(this.#expected, link.sequence - 1)} before this line.`)
     } else if (link.sequence === this.#expected && this.#previous !== undefined && link.previous !== this.#previous) {
-      this.#find('foreign', `Record ${link.sequence} does not follow the one before it: one of them is of another copy.`)
+      this.#find(
+        'foreign',
+        `Record ${link.sequence} does not follow the one before it: one of them is of another copy.`,
+      )
     } else if (namedSequence !== link.sequence && this.#unreadable === 0) {
       this.#find('file', `The file's name says its first record is ${namedSequence}, but it is ${link.sequence}.`)
     }
@@ -133,7 +139,9 @@ export class ChainCheck {
     if (unfinishedBytes > 0) {
       this.#line += 1
       if (isNewest) {
-        this.#note(`The last ${unfinishedBytes} bytes are no whole line: it was being written, or the process was killed.`)
+        this.#note(
+          `The last ${unfinishedBytes} bytes are no whole line: it was being written, or the process was killed.`,
+        )
       } else {
         this.#unreadable += 1
         this.#find('changed', `The file ends with ${unfinishedBytes} bytes that are no whole line.`)
@@ -157,7 +165,10 @@ export class ChainCheck {
     const { anchor, stream } = this.#options
     const lastSequence = this.#expected - 1
     if (anchor !== undefined && anchor.sequence > lastSequence + this.#unreadable) {
-      this.#find('cut', `The stream ends with record ${lastSequence}, but record ${anchor.sequence} was written: its end was cut off.`)
+      this.#find(
+        'cut',
+        `The stream ends with record ${lastSequence}, but record ${anchor.sequence} was written: its end was cut off.`,
+      )
     }
     return {
       stream,
@@ -174,7 +185,7 @@ export class ChainCheck {
     return sequence === this.#options.anchor?.sequence ? this.#options.anchor.mac : undefined
   }
 
-  /** A kill right after a new file was begun leaves it empty; it must still be named after the record that comes next. */
+  /** A kill right after a new file was begun leaves it empty; it must still be named after the record that is next. */
   #checkEmptyFile(isNewest: boolean): void {
     const named = this.#namedSequence ?? this.#expected
     if (!isNewest) {
@@ -187,7 +198,10 @@ export class ChainCheck {
   #checkAnchor(found: AuditAnchor): void {
     const { anchor } = this.#options
     if (anchor !== undefined && found.sequence === anchor.sequence && found.mac !== anchor.mac) {
-      this.#find('foreign', `Record ${found.sequence} is not the one the anchor knows: the files are from another copy.`)
+      this.#find(
+        'foreign',
+        `Record ${found.sequence} is not the one the anchor knows: the files are from another copy.`,
+      )
     }
   }
 

@@ -1,4 +1,4 @@
-/** The reason phrases of the statuses we answer, as records of the real service write them: `Not Found`, with a blank. */
+/** The reason phrases of the statuses we answer, as the real service writes them in records: `Not Found`. */
 const WORDS: Readonly<Record<number, string>> = {
   200: 'OK',
   201: 'Created',

@@ -139,9 +139,7 @@ export function makeAuditLog(context: TestContext): AuditLog {
       writeFileSync(path(name, stream), content)
     },
     lines: (stream = 'node-1') =>
-      log
-        .fileNames(stream)
-        .flatMap((name) => log.read(name, stream).toString('utf8').split('\n').slice(0, -1)),
+      log.fileNames(stream).flatMap((name) => log.read(name, stream).toString('utf8').split('\n').slice(0, -1)),
     verify: (archivedThrough) =>
       verifyAuditFolder({ folder, key, anchors, ...(archivedThrough === undefined ? {} : { archivedThrough }) }),
   }
@@ -163,7 +161,12 @@ export function auditRecord(number: number, more: Partial<AuditRecord> = {}): Au
     callerIpAddress: '127.0.0.1',
     correlationId: '',
     identity: { claim: {} },
-    properties: { clientInfo: 'test', requestUri: `/secrets/s${number}`, httpStatusCode: 200, requestId: String(number) },
+    properties: {
+      clientInfo: 'test',
+      requestUri: `/secrets/s${number}`,
+      httpStatusCode: 200,
+      requestId: String(number),
+    },
     ...more,
   }
 }

@@ -58,7 +58,7 @@ async function appendBatches(sink: FileAuditSink, batches: number): Promise<numb
 }
 
 for (const durability of ['written', 'synced'] as const) {
-  test(`when the n-th file operation fails, exactly the accepted records are in an intact chain (${durability})`, async (t) => {
+  test(`when the n-th file operation fails, exactly the accepted records are chained (${durability})`, async (t) => {
     for (const failing of ['create', 'write', 'sync', 'syncFolder', 'isUntouched'] as const) {
       for (let nth = 1; nth <= 6; nth += 1) {
         const log = makeAuditLog(t)
@@ -107,7 +107,9 @@ test('short writes without an error are gone on with', async (t) => {
 
 test('a write that takes no bytes fails instead of going on for ever', async (t) => {
   const log = makeAuditLog(t)
-  const sink = await log.open({ files: failingFiles((operation, call) => (operation === 'write' && call === 1 ? 0 : 'pass')) })
+  const sink = await log.open({
+    files: failingFiles((operation, call) => (operation === 'write' && call === 1 ? 0 : 'pass')),
+  })
   await assert.rejects(sink.append(auditRecord(1)), /cannot be written/)
   await sink.append(auditRecord(2))
   await sink.close()
@@ -127,10 +129,12 @@ test('nothing is written behind a part that cannot be cut back, until it can', a
   assert.equal((await log.verify()).isIntact, true)
 })
 
-test('every append is refused while writing fails, one problem is told, and the first write that succeeds ends it', async (t) => {
+test('every append is refused while writing fails, until a write succeeds; one problem is told', async (t) => {
   const log = makeAuditLog(t)
   let isFull = false
-  const sink = await log.open({ files: failingFiles((operation) => (operation === 'write' && isFull ? 'fail' : 'pass')) })
+  const sink = await log.open({
+    files: failingFiles((operation) => (operation === 'write' && isFull ? 'fail' : 'pass')),
+  })
   await appendRecords(sink, 1, 2)
   isFull = true
   for (let number = 3; number <= 7; number += 1) {
@@ -150,7 +154,9 @@ test('every append is refused while writing fails, one problem is told, and the 
 
 test('after a failed write on a new day the empty file is used, so no two files have the same number', async (t) => {
   const log = makeAuditLog(t)
-  const sink = await log.open({ files: failingFiles((operation, call) => (operation === 'write' && call === 1 ? 'fail' : 'pass')) })
+  const sink = await log.open({
+    files: failingFiles((operation, call) => (operation === 'write' && call === 1 ? 'fail' : 'pass')),
+  })
   await assert.rejects(sink.append(auditRecord(1)))
   log.clock.advance(86_400_000)
   await sink.append(auditRecord(2))
@@ -185,7 +191,9 @@ test('a failing anchor is told, refuses no request and is tried again by the tim
 
 test('no anchor is written when the file could not be synced', async (t) => {
   const log = makeAuditLog(t)
-  const sink = await log.open({ files: failingFiles((operation, call) => (operation === 'sync' && call === 1 ? 'fail' : 'pass')) })
+  const sink = await log.open({
+    files: failingFiles((operation, call) => (operation === 'sync' && call === 1 ? 'fail' : 'pass')),
+  })
   await appendRecords(sink, 1, 1)
   await loopTurnsUntil(() => log.problems.length === 1)
   assert.equal(log.anchors.writes, 0)

@@ -6,7 +6,11 @@ import { type AuditLog, appendRecords, makeAuditLog, recordNumbers } from './aud
 import { AuditStreamRefused } from './chain-end.ts'
 
 /** Writes records 1 to `count` and closes. Without an anchor, as after a kill before the first one was written. */
-async function written(log: AuditLog, count: number, options: { anchored: boolean }): Promise<{ name: string; bytes: Buffer }> {
+async function written(
+  log: AuditLog,
+  count: number,
+  options: { anchored: boolean },
+): Promise<{ name: string; bytes: Buffer }> {
   const sink = await log.open()
   await appendRecords(sink, 1, count)
   await sink.close()
@@ -172,7 +176,7 @@ test('another audit key is refused', async (t) => {
   await assert.rejects(log.open({ key: Buffer.alloc(16, 1) }), /must be 32 bytes/)
 })
 
-test('after the folder was moved away the stream goes on with the next number, and verify misses what is gone', async (t) => {
+test('after the folder was moved away the stream goes on with the next number, and verify tells', async (t) => {
   const log = makeAuditLog(t)
   await written(log, 3, { anchored: true })
   const away = join(log.folder, '..', `${log.folder.split('/').at(-1) ?? ''}-away`)
@@ -184,7 +188,10 @@ test('after the folder was moved away the stream goes on with the next number, a
   await appendRecords(sink, 4, 2)
   await sink.close()
   assert.equal(log.problems.length, 1)
-  assert.match(log.problems[0]?.message ?? '', /no file of the audit stream 'node-1' is there, but 3 records were written/)
+  assert.match(
+    log.problems[0]?.message ?? '',
+    /no file of the audit stream 'node-1' is there, but 3 records were written/,
+  )
   const [first = ''] = log.lines()
   assert.match(first, /"sequence":4,.*"recovered":\{"missingRecords":3\}/)
 

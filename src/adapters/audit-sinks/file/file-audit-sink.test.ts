@@ -48,7 +48,10 @@ test('everything appended in one turn goes out in one write, in the order of the
   }
   await Promise.all(appended)
   assert.equal(writes.length, 1)
-  assert.deepEqual(order, Array.from({ length: 50 }, (_, index) => index + 1))
+  assert.deepEqual(
+    order,
+    Array.from({ length: 50 }, (_, index) => index + 1),
+  )
   assert.deepEqual(recordNumbers(log.lines()), order)
   await sink.close()
 })
@@ -179,7 +182,7 @@ test('a change to a record after it was appended does not reach the file', async
   const sink = await log.open()
   const claim: Record<string, string> = { oid: 'before' }
   const appended = sink.append(auditRecord(1, { identity: { claim } }))
-  claim['oid'] = 'after'
+  claim.oid = 'after'
   await appended
   await sink.close()
   assert.match(log.lines()[0] ?? '', /"oid":"before"/)
@@ -242,7 +245,7 @@ test('a stream name that is a path and a setting that is no amount are refused',
   }
 })
 
-test('an anchor is written on the first record, after so many records, after so many seconds and on close', async (t) => {
+test('an anchor is written on the first record, after so many records or seconds, and on close', async (t) => {
   const log = makeAuditLog(t)
   const sink = await log.open({ settings: { anchorAfterRecords: 5, anchorAfterSeconds: 10 } })
   const anchored = () => log.anchors.kept.get('node-1')?.sequence
@@ -303,7 +306,7 @@ test('the file is synced before an anchor says how far it goes', async (t) => {
   await sink.close()
 })
 
-test('with the policy synced an append resolves after the disk has it, and what came meanwhile is one batch', async (t) => {
+test('with synced an append resolves after the disk has it, and what came meanwhile is one batch', async (t) => {
   const log = makeAuditLog(t)
   const { files, writes } = countingWrites()
   let synced = 0

@@ -39,7 +39,7 @@ export const FILE_AUDIT_DEFAULTS: FileAuditSettings = {
   maxQueuedCharacters: 32 * 1024 * 1024,
 }
 
-/** Far above what request limits let into a record; with three bytes per character a line stays below MAX_LINE_BYTES. */
+/** Far above what request limits let into a record; at three bytes per character a line stays below MAX_LINE_BYTES. */
 export const MAX_RECORD_CHARACTERS = 256 * 1024
 
 export interface FileAuditSinkOptions {

@@ -99,7 +99,7 @@ export class StreamWriter {
     }
   }
 
-  /** Lets the next write look whether the file is still the one it was; off the usual path because it costs two calls. */
+  /** Lets the next write look whether the file is still the one it was; not every write does, as it costs two calls. */
   checkFileSoon(): void {
     this.#mustCheckFile = true
   }

@@ -218,7 +218,10 @@ test('files with swapped contents, a renamed one and one that is none are found'
 
   writeFileSync(path('notes.jsonl'), '')
   writeFileSync(path('0000000000000001-2026-13-45.jsonl'), '')
-  assert.deepEqual(await sentences(log), Array.from({ length: 2 }, () => 'The file is not one that is written here.'))
+  assert.deepEqual(
+    await sentences(log),
+    Array.from({ length: 2 }, () => 'The file is not one that is written here.'),
+  )
 })
 
 test('an empty newest file that leaves room for records before it is found', async (t) => {
@@ -233,7 +236,8 @@ test('a folder removed as a whole is found, and so are all of them', async (t) =
   await appendRecords(second, 1, 3)
   await second.close()
   rmSync(join(log.folder, 'node-2'), { recursive: true })
-  const expected = (count: number) => `The stream ends with record 0, but record ${count} was written: its end was cut off.`
+  const expected = (count: number) =>
+    `The stream ends with record 0, but record ${count} was written: its end was cut off.`
   assert.deepEqual(await sentences(log), [expected(3)])
   rmSync(log.folder, { recursive: true })
   assert.deepEqual(await sentences(log), [expected(2), expected(3)])
@@ -270,9 +274,13 @@ test('another history under the same key is found, whole or spliced in', async (
   log.write(name, text(others))
   assert.deepEqual(await sentences(log), ['Record 3 is not the one the anchor knows: the files are from another copy.'])
   log.write(name, text([...lines, ...others.slice(3)]))
-  assert.deepEqual(await sentences(log), ['Record 4 does not follow the one before it: one of them is of another copy.'])
+  assert.deepEqual(await sentences(log), [
+    'Record 4 does not follow the one before it: one of them is of another copy.',
+  ])
   log.write(name, text([...lines.slice(0, 1), ...others.slice(1, 2), ...lines.slice(2)]))
-  assert.deepEqual(await sentences(log), ['Record 3 does not follow the one before it: one of them is of another copy.'])
+  assert.deepEqual(await sentences(log), [
+    'Record 3 does not follow the one before it: one of them is of another copy.',
+  ])
 })
 
 test('records taken out on purpose are not missed, up to the number that is said', async (t) => {
@@ -301,7 +309,9 @@ test('files larger than what is read at a time are verified, and an overlong lin
   for (let batch = 0; batch < 20; batch += 1) {
     await Promise.all(
       Array.from({ length: 10 }, (_, index) =>
-        sink.append(auditRecord(batch * 10 + index, { resultDescription: 'x'.repeat((batch * 7919 + index * 104_729) % 40_000) })),
+        sink.append(
+          auditRecord(batch * 10 + index, { resultDescription: 'x'.repeat((batch * 7919 + index * 104_729) % 40_000) }),
+        ),
       ),
     )
   }
@@ -336,8 +346,11 @@ test('a folder can be verified while it is written', async (t) => {
   const sink = await log.open({ settings: { maxFileBytes: 5000, anchorAfterRecords: 3 } })
   let isDone = false
   const writing = (async () => {
-    for (let number = 1; number <= 300; number += 1) await sink.append(auditRecord(number))
-    isDone = true
+    try {
+      for (let number = 1; number <= 300; number += 1) await sink.append(auditRecord(number))
+    } finally {
+      isDone = true
+    }
   })()
   let rounds = 0
   while (!isDone) {

@@ -16,8 +16,8 @@ export interface VerifyAuditFolderOptions {
 }
 
 /**
- * May run while the server writes. Throws when it cannot look: no folder although no anchor says there must be one, or a
- * file that cannot be read.
+ * May run while the server writes. Throws when it cannot look: there is neither a folder nor an anchor that asks for
+ * one, or a file cannot be read.
  */
 export async function verifyAuditFolder(options: VerifyAuditFolderOptions): Promise<AuditVerification> {
   const { folder, key, anchors, archivedThrough } = options
