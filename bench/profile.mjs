@@ -1,5 +1,5 @@
 // Where the server's time goes: the functions with the most time of their own in a CPU profile that Node wrote.
-import { readFileSync, readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder, removeFolder } from './measures/subject.mjs'
 
@@ -79,8 +79,9 @@ function shortFile(url) {
 /** The lists as text, `top` lines each. */
 export function formatHottest(profile, window, { perRequest, top = 30 }) {
   const { busySeconds, functions, files } = hottest(profile, window)
-  const lines = (list) => list.slice(0, top).map(({ name, share }) => `  ${(share * 100).toFixed(1).padStart(5)} %  ${name}`)
-  const own = inclusive(profile, window).filter(({ name }) => /  (src|dist)\//.test(name))
+  const lines = (list) =>
+    list.slice(0, top).map(({ name, share }) => `  ${(share * 100).toFixed(1).padStart(5)} %  ${name}`)
+  const own = inclusive(profile, window).filter(({ name }) => / {2}(src|dist)\//.test(name))
   return [
     `busy ${busySeconds.toFixed(2)} s of the main thread${perRequest === undefined ? '' : `, ${((busySeconds * 1e6) / perRequest).toFixed(1)} us per request`}`,
     'own time by function:',

@@ -44,7 +44,11 @@ function verdictRow(verdict) {
   return [
     what,
     formatSummary(ratio, (value) => value.toFixed(2)),
-    atLeast !== undefined ? `at least ${formatNumber(atLeast)}` : atMost !== undefined ? `at most ${formatNumber(atMost)}` : '',
+    atLeast !== undefined
+      ? `at least ${formatNumber(atLeast)}`
+      : atMost !== undefined
+        ? `at most ${formatNumber(atMost)}`
+        : '',
     met === undefined ? '' : met ? 'yes' : '**no**',
   ]
 }

@@ -7,13 +7,13 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { machineFacts, isInMemory } from './measuring/machine.mjs'
 import { measureGet } from './measures/get.mjs'
+import { profileMeasure } from './measures/profiled.mjs'
 import { measurePut } from './measures/put.mjs'
 import { measureScale } from './measures/scale.mjs'
 import { measureStartup } from './measures/startup.mjs'
-import { profileMeasure } from './measures/profiled.mjs'
 import { workFolder } from './measures/subject.mjs'
+import { isInMemory, machineFacts } from './measuring/machine.mjs'
 import { renderResult, renderResults } from './report.mjs'
 import { isBuilt } from './servers/start-keyhaven.mjs'
 
@@ -38,6 +38,9 @@ Measures: ${Object.keys(measures).join(', ')}. All of them if none is named.
 
 const started = new Date()
 const log = (line) => process.stderr.write(`${line}\n`)
+
+// An interrupted run ends its servers and removes their data; both hang on the process's own end.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1))
 
 try {
   process.exitCode = await main()

@@ -2,9 +2,10 @@
  * The composition root: the only file that picks adapters and wires them to what needs them. `startServer` makes one
  * answering process; several of them on one data folder are started by cli/cluster.ts.
  */
-import type { Server as HttpsServer } from 'node:https'
-import { join } from 'node:path'
+
 import { readFile } from 'node:fs/promises'
+import type { Server as HttpsServer } from 'node:https'
+import { join, resolve } from 'node:path'
 import type { Logger } from 'pino'
 import { openFileAuditSink } from './adapters/audit-sinks/file/file-audit-sink.ts'
 import { createJwtVerifier } from './adapters/token-verifiers/jwt/jwt-verifier.ts'
@@ -211,7 +212,10 @@ async function openTls({ settings, data, clock, random, log }: ServerParts): Pro
     return { tls, caFile: undefined, caBundleFile: undefined }
   }
   const ensure = () => ensureLocalCertificates({ records: data.installation, clock, random, domain: settings.domain })
-  const { caFile, caBundleFile } = await writeTrustFiles(settings.dataFolder, (await ensure()).caCertificatePem)
+  const { caFile, caBundleFile } = await writeTrustFiles(
+    resolve(settings.dataFolder),
+    (await ensure()).caCertificatePem,
+  )
   const tls = await openLiveTls({ source: localTlsSource(ensure), clock, onProblem, signals: process })
   return { tls, caFile, caBundleFile }
 }

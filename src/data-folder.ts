@@ -42,7 +42,9 @@ export async function openDataFolder({ settings, random, mayCreate, forward }: O
   const isPersistent = engine !== 'memory'
   const hasData = isPersistent && existsSync(join(folder, DATABASE_FILE))
   if (isPersistent && !hasData && !mayCreate) {
-    throw new SettingsRefused(`there is no data in ${folder}: start a server on it first, or name another folder with --data`)
+    throw new SettingsRefused(
+      `there is no data in ${folder}: start a server on it first, or name another folder with --data`,
+    )
   }
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const store = forward === undefined ? await openStore(engine, folder) : await openReader(folder, forward)

@@ -3,7 +3,7 @@
 // which the window begins and ends, because a message to another process in between would blur the window.
 import { busySecondsOfMachine, cpuSecondsOfTree } from '../measuring/cpu.mjs'
 import { quantile } from '../measuring/statistics.mjs'
-import { connect, statusOf, bodyOf } from './connection.mjs'
+import { bodyOf, connect, statusOf } from './connection.mjs'
 import { makePlan } from './plans.mjs'
 
 /** A load stops here even if its time is not over. */
@@ -16,6 +16,9 @@ process.once('message', async (job) => {
     process.send({ problem: error.stack }, () => process.disconnect())
   }
 })
+
+// Whoever asked is gone, or has its answer.
+process.once('disconnect', () => process.exit(0))
 
 /**
  * Runs `connections` clients in a closed loop. Answers of the warm-up are checked but not counted; a request under way
@@ -99,7 +102,8 @@ async function run({ port, serverName, ca, connections, plan: description, serve
       wallSeconds,
       serverCpuSeconds,
       generatorCores: ownCpuSeconds / wallSeconds,
-      foreignCores: Math.max(0, after.machineBusy - before.machineBusy - serverCpuSeconds - ownCpuSeconds) / wallSeconds,
+      foreignCores:
+        Math.max(0, after.machineBusy - before.machineBusy - serverCpuSeconds - ownCpuSeconds) / wallSeconds,
       latencyMs: sorted.length === 0 ? undefined : { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) },
       /** On the clock that CPU profiles of other processes use too. */
       windowUs: { fromUs: before.monotonicUs, untilUs: after.monotonicUs },

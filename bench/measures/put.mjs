@@ -2,9 +2,9 @@
 // worth of requests has to share one wait for the disk to get above that rate. What was acknowledged is read back
 // after the server was killed and started again.
 import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { runLoad } from '../load/run-load.mjs'
 import { alternate, refusalsOf } from '../measuring/rounds.mjs'
@@ -93,7 +93,13 @@ async function sealedSecretBytes(dataFolder) {
 function commitRate({ engine, folder, sealedBytes, seconds }) {
   return async () => {
     const child = fork(commitRateProcess, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-    child.send({ engine, folder: mkdtempSync(join(folder, `${engine}-`)), bodyBytes: sealedBytes, warmUpSeconds: 0.5, seconds })
+    child.send({
+      engine,
+      folder: mkdtempSync(join(folder, `${engine}-`)),
+      bodyBytes: sealedBytes,
+      warmUpSeconds: 0.5,
+      seconds,
+    })
     const [message] = await Promise.race([
       once(child, 'message'),
       once(child, 'exit').then(([code]) => {

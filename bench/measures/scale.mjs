@@ -49,7 +49,8 @@ function resultOf(reports, subjects) {
   const of = (label, member) => reports[label].map((report) => report[member])
   const smallest = subjects[0].size
   const largest = subjects.at(-1).size
-  const growth = (what) => summarize(pairedRatios(of(`${what} ${largest}`, 'cpuMicroseconds'), of(`${what} ${smallest}`, 'cpuMicroseconds')))
+  const growth = (what) =>
+    summarize(pairedRatios(of(`${what} ${largest}`, 'cpuMicroseconds'), of(`${what} ${smallest}`, 'cpuMicroseconds')))
   return {
     title: 'Cost by number of secrets',
     about: `GET of a secret at random over all names, and lists of 25 per page walked along next links up to ${MAX_PAGES} pages, by ${CLIENTS} clients. Names are spread evenly.`,

@@ -92,7 +92,8 @@ function resultOf(reports) {
   }
   return {
     title: 'Start-up and memory',
-    about: 'From the start of the process to the ready line and to the first 200 of a secrets operation, its token included; resident memory two seconds later, and after a load of GETs.',
+    about:
+      'From the start of the process to the ready line and to the first 200 of a secrets operation, its token included; resident memory two seconds later, and after a load of GETs.',
     columns: ['start', 'ready ms', 'first 200 ms', 'idle MiB', 'loaded MiB'],
     rows: Object.keys(reports).map((label) => [
       label,

@@ -18,14 +18,25 @@ export const workFolder = fileURLToPath(new URL('../.work', import.meta.url))
 export const CLIENTS = 32
 const SEED_LIMIT_SECONDS = 1800
 
-/** A folder below bench/.work, removed by `removeFolder`. */
+/** A server that was just killed may still be writing its last file. */
+const REMOVE = { recursive: true, force: true, maxRetries: 5 }
+
+const madeFolders = new Set()
+process.once('exit', () => {
+  for (const folder of madeFolders) rmSync(folder, REMOVE)
+})
+
+/** A folder below bench/.work, removed by `removeFolder` or at the end of the process. */
 export function makeFolder(purpose) {
   mkdirSync(workFolder, { recursive: true })
-  return mkdtempSync(join(workFolder, `${purpose}-`))
+  const folder = mkdtempSync(join(workFolder, `${purpose}-`))
+  madeFolders.add(folder)
+  return folder
 }
 
 export function removeFolder(folder) {
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(folder, REMOVE)
+  madeFolders.delete(folder)
 }
 
 /** A started server with an authorized client; `target` and `access` go into jobs and plans as they are. */

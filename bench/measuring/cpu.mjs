@@ -1,6 +1,6 @@
 // CPU time as the kernel accounts it. A figure per CPU second of the server is far steadier on a shared machine than a
 // figure per second of wall time, because waiting for a core that somebody else uses costs no CPU time.
-import { readFileSync, readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
 /** The unit of /proc/PID/stat and /proc/stat: USER_HZ, which is 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100
@@ -35,7 +35,9 @@ export function cpuSecondsOfTree(pid) {
 /** Seconds that all cores together were not idle, the time the host took away (steal) included. */
 export function parseBusySeconds(statFile) {
   const [user, nice, system, , , irq, softirq, steal] = statFile.slice(0, statFile.indexOf('\n')).split(/\s+/).slice(1)
-  return [user, nice, system, irq, softirq, steal].reduce((sum, ticks) => sum + Number(ticks ?? 0), 0) / TICKS_PER_SECOND
+  return (
+    [user, nice, system, irq, softirq, steal].reduce((sum, ticks) => sum + Number(ticks ?? 0), 0) / TICKS_PER_SECOND
+  )
 }
 
 export function busySecondsOfMachine() {

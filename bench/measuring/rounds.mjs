@@ -19,7 +19,14 @@ const QUIET_PROBE_MS = 250
  * `contestants` maps a label to a function that answers a report with `foreignCores`. Answers the reports of each label
  * in order, all reports made (the noisy ones too), and a remark on the noise. `log` gets one line per report.
  */
-export async function alternate({ rounds, contestants, log, describe, noisyCores = NOISY_CORES }) {
+export async function alternate({
+  rounds,
+  contestants,
+  log,
+  describe,
+  noisyCores = NOISY_CORES,
+  waitForQuiet = untilQuiet,
+}) {
   const labels = Object.keys(contestants)
   const reports = Object.fromEntries(labels.map((label) => [label, []]))
   const all = []
@@ -27,7 +34,7 @@ export async function alternate({ rounds, contestants, log, describe, noisyCores
     for (const label of labels) {
       const attempts = []
       do {
-        await untilQuiet(noisyCores)
+        await waitForQuiet(noisyCores)
         attempts.push(await contestants[label]())
         log(`  ${String(round).padStart(2)}/${rounds} ${label.padEnd(24)} ${describe(attempts.at(-1))}`)
       } while (attempts.at(-1).foreignCores > noisyCores && attempts.length < MAX_ATTEMPTS)

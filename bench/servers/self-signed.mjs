@@ -23,11 +23,18 @@ const OID = {
 export function selfSigned(dnsName) {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const algorithm = element(SEQUENCE, OID.ecdsaWithSha256)
-  const name = element(SEQUENCE, element(SET, element(SEQUENCE, OID.commonName, element(UTF8_STRING, Buffer.from('bare')))))
+  const name = element(
+    SEQUENCE,
+    element(SET, element(SEQUENCE, OID.commonName, element(UTF8_STRING, Buffer.from('bare')))),
+  )
   const extensions = element(
     SEQUENCE,
     element(SEQUENCE, OID.basicConstraints, BOOLEAN_TRUE, element(OCTET_STRING, element(SEQUENCE, BOOLEAN_TRUE))),
-    element(SEQUENCE, OID.subjectAltName, element(OCTET_STRING, element(SEQUENCE, element(0x82, Buffer.from(dnsName))))),
+    element(
+      SEQUENCE,
+      OID.subjectAltName,
+      element(OCTET_STRING, element(SEQUENCE, element(0x82, Buffer.from(dnsName)))),
+    ),
   )
   const toBeSigned = element(
     SEQUENCE,

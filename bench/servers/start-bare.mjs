@@ -27,7 +27,9 @@ export async function startBare({ serverName, answer, request }) {
     status,
     headers: headers.filter(([name]) => !ADDED_BY_NODE.includes(name.toLowerCase())).flat(),
     body,
-    keepAliveSeconds: Number(/timeout=(\d+)/.exec(headers.find(([name]) => name === 'Keep-Alive')?.[1] ?? '')?.[1] ?? 5),
+    keepAliveSeconds: Number(
+      /timeout=(\d+)/.exec(headers.find(([name]) => name === 'Keep-Alive')?.[1] ?? '')?.[1] ?? 5,
+    ),
   })
   const [{ port }] = await once(child, 'message')
   const server = { port, serverName, ca: certificate, pid: child.pid, stop: () => child.disconnect() }

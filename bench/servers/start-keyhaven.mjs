@@ -50,6 +50,9 @@ export async function startKeyhaven({ dataFolder, origin, nodeFlags = [], extraA
     ],
     { cwd: projectFolder, env: environmentOf(origin), stdio: ['ignore', 'pipe', 'pipe'] },
   )
+  const killWithUs = () => child.kill('SIGKILL')
+  process.prependOnceListener('exit', killWithUs)
+  child.once('exit', () => process.off('exit', killWithUs))
   let complaints = ''
   child.stderr.setEncoding('utf8').on('data', (text) => {
     complaints = (complaints + text).slice(-4000)
@@ -88,7 +91,8 @@ async function readyLine(child, complaints) {
   const { promise, resolve, reject } = Promise.withResolvers()
   const deadline = setTimeout(() => reject(new Error('Keyhaven was not ready in time')), START_LIMIT_MS)
   child.once('error', reject)
-  child.once('exit', (code) => reject(new Error(`Keyhaven ended with ${code} before it was ready: ${complaints()}`)))
+  const endedEarly = (code) => reject(new Error(`Keyhaven ended with ${code} before it was ready: ${complaints()}`))
+  child.once('exit', endedEarly)
   lines.on('line', (text) => {
     if (text.startsWith('{"ready":true')) resolve(JSON.parse(text))
   })
@@ -99,7 +103,7 @@ async function readyLine(child, complaints) {
     throw error
   } finally {
     clearTimeout(deadline)
-    child.removeAllListeners('exit')
+    child.off('exit', endedEarly)
   }
 }
 

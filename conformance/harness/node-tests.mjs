@@ -16,7 +16,8 @@ function countTap(path, result, label) {
   const count = (word) => Number(text.match(new RegExp(`^# ${word} (\\d+)$`, 'm'))?.[1] ?? 0)
   const notes = failures(text).map((line) => `${label}: ${line}`)
   const failed = count('fail') + count('cancelled')
-  if (result.code !== 0 && failed === 0) return { passed: count('pass'), failed: 1, skipped: 0, notes: [ended(result, label)] }
+  if (result.code !== 0 && failed === 0)
+    return { passed: count('pass'), failed: 1, skipped: 0, notes: [ended(result, label)] }
   return { passed: count('pass'), failed, skipped: count('skipped') + count('todo'), notes }
 }
 

@@ -1,4 +1,4 @@
-// Makes a Python environment of its own for a suite and keeps it between runs, as long as its requirements are the same.
+// Makes a Python environment of its own for a suite and keeps it between runs while its requirements stay the same.
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findProgram, runOrThrow } from './child.mjs'

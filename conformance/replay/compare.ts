@@ -4,7 +4,7 @@
  * the token are the only things allowed to be ours; times are left to times.ts.
  */
 import type { Bindings } from './bindings.ts'
-import { shown, type Difference, type DifferenceKind } from './differences.ts'
+import { type Difference, type DifferenceKind, shown } from './differences.ts'
 import { isArray, isObject, type Json, type JsonObject } from './recordings.ts'
 import type { Expectation } from './rules.ts'
 import type { Answer } from './wire.ts'

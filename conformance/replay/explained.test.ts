@@ -4,8 +4,8 @@ import { Bindings } from './bindings.ts'
 import { parseExplanations } from './explained.ts'
 import { planReplay } from './plan.ts'
 import { playRecording } from './player.ts'
-import { makeReport, renderReport, type Report } from './report.ts'
-import { echo, FIRST, OUR_HOST, OUR_START_MS, sampleRecording, SECOND, TENANT } from './sample-recording.ts'
+import { makeReport, type Report, renderReport } from './report.ts'
+import { echo, FIRST, OUR_HOST, OUR_START_MS, SECOND, sampleRecording, TENANT } from './sample-recording.ts'
 
 const divergences = '| `row` | what | why | where |\n| `deletion-latency` | what | why | where |'
 const latency = {

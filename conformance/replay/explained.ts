@@ -4,8 +4,8 @@
  * docs/divergences.md, and each has to be of use: one that matches nothing any more is an error.
  */
 import { readFileSync } from 'node:fs'
-import { isArray, member, text, type Json } from './recordings.ts'
 import type { Difference } from './differences.ts'
+import { isArray, type Json, member, text } from './recordings.ts'
 
 export interface ExplainedRule {
   readonly id: string

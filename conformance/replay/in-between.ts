@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Bindings } from './bindings.ts'
 import { compareAnswer } from './compare.ts'
 import type { Plan, Step } from './plan.ts'
-import { pathFor, requestFor, sendUntil, startPlaying, type Playing, type Session, type StepResult } from './player.ts'
+import { type Playing, pathFor, requestFor, type Session, type StepResult, sendUntil, startPlaying } from './player.ts'
 import type { Exchange } from './recordings.ts'
 import { todaysAnswer } from './rules.ts'
 

@@ -5,9 +5,9 @@
  */
 import type { Bindings } from './bindings.ts'
 import { compareEnvelope, compareJson, isSameNextLink } from './compare.ts'
-import { shown, type Difference } from './differences.ts'
+import { type Difference, shown } from './differences.ts'
 import { itemName, listItems, type Walk } from './plan.ts'
-import { isObject, member, text, type Json } from './recordings.ts'
+import { isObject, type Json, member, text } from './recordings.ts'
 import type { Expectation } from './rules.ts'
 import type { Answer } from './wire.ts'
 import { versionIn } from './world.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { planReplay } from './plan.ts'
 import { parseRecording, type Recording } from './recordings.ts'
-import { exchange, FIRST, RECORDED_VAULT, sampleRecording, SECOND } from './sample-recording.ts'
+import { exchange, FIRST, RECORDED_VAULT, SECOND, sampleRecording } from './sample-recording.ts'
 
 const attributes = { enabled: true, created: 1, updated: 1, recoveryLevel: 'Recoverable+Purgeable' }
 const made = { value: 'one', id: `${RECORDED_VAULT}/secrets/cake/${FIRST}`, attributes }

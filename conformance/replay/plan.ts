@@ -4,16 +4,16 @@
  * `--offline` can say what a replay would do.
  */
 import {
+  type Exchange,
   isArray,
   isObject,
-  member,
-  secretTarget,
-  text,
-  type Exchange,
   type Json,
   type JsonObject,
+  member,
   type Recording,
   type SecretTarget,
+  secretTarget,
+  text,
 } from './recordings.ts'
 import { nameIn, RecordedWorld, versionIn } from './world.ts'
 
@@ -133,7 +133,8 @@ export function isFullyPaged(walk: Walk, managedNames: ReadonlySet<string>): boo
     if (items.some((item) => managedNames.has(itemName(item).toLowerCase()))) return false
     if (items.length === walk.pageSize) return true
     // A last page without anything follows a link that promised something hidden.
-    return member(page.responseBody, 'nextLink') === null && (items.length > 0 || index === 0)
+    const isLast = typeof member(page.responseBody, 'nextLink') !== 'string'
+    return isLast && (items.length > 0 || index === 0)
   })
 }
 

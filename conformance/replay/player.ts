@@ -8,10 +8,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Bindings } from './bindings.ts'
 import { compareAnswer } from './compare.ts'
-import { shown, type Difference } from './differences.ts'
+import { type Difference, shown } from './differences.ts'
 import { expectedPage, followMergedWalk } from './list-pages.ts'
 import { isFullyPaged, listItems, type Plan, type Step } from './plan.ts'
-import { isObject, member, text, type Exchange, type Json } from './recordings.ts'
+import { type Exchange, isObject, type Json, member, text } from './recordings.ts'
 import { todaysAnswer } from './rules.ts'
 import { RecordedTimes } from './times.ts'
 import type { Answer, Request, Transport } from './wire.ts'
@@ -34,6 +34,8 @@ export interface StepResult {
   /** Rules that rewrote what was recorded, by id. */
   readonly rules: readonly string[]
   readonly differences: readonly Difference[]
+  /** A later page of a list that was compared as a whole with its first page. */
+  readonly isMerged?: true
 }
 
 export interface Playing {
@@ -83,7 +85,7 @@ async function playStep(step: Step, playing: Playing): Promise<StepResult> {
   try {
     if (step.walk && !isFullyPaged(step.walk, plan.managedNames)) {
       rules.push('list-pages-merged')
-      if (step.pageIndex > 0) return done([])
+      if (step.pageIndex > 0) return { ...done([]), isMerged: true }
       const send = (path: string) => playing.session.transport.send(requestFor(step, path, playing))
       const merged = await followMergedWalk(
         step.walk,
@@ -207,7 +209,7 @@ async function keepStateEqual(step: Step, answer: Answer, playing: Playing): Pro
   return [{ kind: 'state', where: 'purge after the deletion', expected: '204', got }]
 }
 
-/** Makes the secrets the recorded vault held from before. What keeps one from being made keeps all from being compared. */
+/** Makes the secrets the recorded vault held from before; answers what kept one from being made, if anything did. */
 async function plantSeeds({ plan, session, bindings, world }: Playing): Promise<Difference | undefined> {
   const obstacle = (name: string, { status, text: content }: Answer): Difference => {
     return { kind: 'state', where: `${name}, set beforehand`, expected: '200', got: `${status} ${shown(content)}` }

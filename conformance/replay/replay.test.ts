@@ -6,7 +6,7 @@ import { playInBetween } from './in-between.ts'
 import { planReplay } from './plan.ts'
 import { playRecording } from './player.ts'
 import { isObject, type Json, type JsonObject } from './recordings.ts'
-import { echo, FIRST, OUR_HOST, OUR_START_MS, sampleRecording, SECOND, TENANT } from './sample-recording.ts'
+import { echo, FIRST, OUR_HOST, OUR_START_MS, SECOND, sampleRecording, TENANT } from './sample-recording.ts'
 import type { Answer } from './wire.ts'
 
 /** Ours sort the same way as the recorded ones: SECOND before FIRST. */

@@ -1,6 +1,7 @@
 /** The outcome of a run: counted, checked against the explanations, and written for people and for machines. */
-import { complaints, exceptionFor, type Explanations } from './explained.ts'
+
 import type { Difference } from './differences.ts'
+import { complaints, type Explanations, exceptionFor } from './explained.ts'
 import type { Plan } from './plan.ts'
 import type { StepResult } from './player.ts'
 
@@ -42,6 +43,8 @@ export interface Report {
   readonly outOfScope: number
   /** Answers from before a deletion had finished; compared apart, on a server that takes its time. */
   readonly inBetween: { readonly recorded: number; readonly compared: number }
+  /** Later pages of lists that were compared as a whole, with their first page. */
+  readonly mergedPages: number
   readonly rules: Readonly<Record<string, number>>
   readonly complaints: readonly string[]
   readonly agreement: number
@@ -68,6 +71,7 @@ export function makeReport(played: readonly Played[], facts: RunFacts): Report {
     const recording = `${plan.recording.folder}/${plan.recording.name}`
     for (const result of [...results, ...inBetween]) {
       for (const id of new Set(result.rules)) usedRules[id] = (usedRules[id] ?? 0) + 1
+      if (result.isMerged) continue
       const { exchange } = result
       const operation = `${exchange.method} ${new URL(exchange.url).pathname}`
       const found = result.differences.map((difference): Finding => {
@@ -112,6 +116,7 @@ export function makeReport(played: readonly Played[], facts: RunFacts): Report {
       recorded: played.flatMap(({ plan }) => plan.steps.flatMap((step) => step.inBetween)).length,
       compared: played.flatMap(({ inBetween }) => inBetween).length,
     },
+    mergedPages: played.flatMap(({ results }) => results.filter(({ isMerged }) => isMerged)).length,
     rules: usedRules,
     complaints: wrong,
     agreement,
@@ -143,6 +148,7 @@ export function renderReport(report: Report, options: { isVerbose: boolean }): s
     `  ${total.asRecorded} exactly as recorded, ${total.byRule} after the rules of explained.json`,
     `  ${total.explained} differ for an explained reason, ${total.differing} differ without one`,
     `${inBetween.compared} of ${inBetween.recorded} from before a deletion had finished were compared on a slow server`,
+    `${report.mergedPages} list pages were compared with the first page of their list, as one`,
     `${notPlayed.length} exchanges about secrets could not be played, ${outOfScope} are about something else`,
   )
   for (const { recording, n, reason } of notPlayed) lines.push(`  not played: ${recording} ${n}: ${reason}`)

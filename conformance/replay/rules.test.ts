@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Exchange, Json } from './recordings.ts'
-import { todaysAnswer, type TodaysAnswer } from './rules.ts'
+import { type TodaysAnswer, todaysAnswer } from './rules.ts'
 import { exchange } from './sample-recording.ts'
 
 const softDelete = { hasSoftDelete: true, retentionDays: 90, hasPurgeProtection: false, usesRbac: false }

@@ -4,17 +4,18 @@
  * years or recorders it names. Its reason and the divergence it belongs to stand in explained.json under the same id; a
  * rule that no recording needs any more is an error there.
  */
+
+import type { VaultNeeds } from './plan.ts'
 import {
+  type Exchange,
   isArray,
   isObject,
+  type Json,
   member,
   recordedAt,
-  text,
-  type Exchange,
-  type Json,
   type SecretTarget,
+  text,
 } from './recordings.ts'
-import type { VaultNeeds } from './plan.ts'
 
 const SECONDS_PER_DAY = 86_400
 

@@ -1,11 +1,11 @@
 /** A Keyhaven server of our own for one run: started, given vaults, asked for a token, stopped. */
-import { spawn, type ChildProcess } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { VaultNeeds } from './plan.ts'
-import { member, text, type Json } from './recordings.ts'
+import { type Json, member, text } from './recordings.ts'
 import { httpsTransport, parseBody, type Transport } from './wire.ts'
 
 const START_TIMEOUT_MS = 60_000

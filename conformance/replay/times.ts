@@ -3,8 +3,9 @@
  * is, a time that did not move between two recorded answers does not move between ours, and a purge is scheduled
  * exactly as long after the deletion.
  */
-import { member, type Json } from './recordings.ts'
+
 import type { Difference } from './differences.ts'
+import { type Json, member } from './recordings.ts'
 
 /** Clocks of the two processes may straddle a second. */
 const TOLERANCE_SECONDS = 2

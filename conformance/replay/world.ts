@@ -3,7 +3,7 @@
  * given while the service was still busy: a 404 for a deleted secret that was deleted a moment ago is a poll, the same
  * 404 after a purge is an answer.
  */
-import { isObject, member, text, type Exchange, type SecretTarget } from './recordings.ts'
+import { type Exchange, isObject, member, type SecretTarget, text } from './recordings.ts'
 
 interface RecordedSecret {
   readonly name: string

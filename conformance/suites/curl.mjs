@@ -56,8 +56,15 @@ function checks(context) {
 async function firstSecret(context, name, mode, wrap = (command, args) => [command, args]) {
   const [command, args] = wrap('sh', [script(name)])
   const log = join(context.logFolder, `curl-${mode.KEYHAVEN_MODE}.log`)
-  const { stdout } = await runOrThrow(command, args, { env: { ...plainEnvironment(), ...mode }, timeoutSeconds: 60, log })
-  const answers = stdout.trim().split('\n').map((line) => JSON.parse(line))
+  const { stdout } = await runOrThrow(command, args, {
+    env: { ...plainEnvironment(), ...mode },
+    timeoutSeconds: 60,
+    log,
+  })
+  const answers = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
   assert.equal(answers.length, 2)
   assert.deepEqual(answers[0], answers[1])
   assert.equal(answers[0].value, 'hello')
@@ -68,7 +75,10 @@ async function firstSecret(context, name, mode, wrap = (command, args) => [comma
 async function challenge(mode, wrap = (command, args) => [command, args]) {
   for (const path of ['/secrets/x/?api%2Dversion=2026-04-01', '/no/such/route']) {
     const [command, args] = wrap('curl', ['--silent', '--show-error', '--include', `${mode.VAULT_URL}${path}`])
-    const { code, stdout, stderr } = await run(command, args, { env: { ...plainEnvironment(), ...mode }, timeoutSeconds: 30 })
+    const { code, stdout, stderr } = await run(command, args, {
+      env: { ...plainEnvironment(), ...mode },
+      timeoutSeconds: 30,
+    })
     assert.equal(code, 0, stderr)
     const answer = stdout.slice(stdout.lastIndexOf('HTTP/'))
     assert.match(answer, /^HTTP\/[\d.]+ 401/)

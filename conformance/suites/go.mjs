@@ -69,14 +69,21 @@ async function runSuite(context, folder, mode, wrap = (command, args) => [comman
 
 /** Counts tests and subtests alike, as `go test -v` prints one line for each. */
 function readOutcome(context, mode, result) {
-  const events = result.stdout.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))
+  const lines = result.stdout.split('\n').filter((line) => line.startsWith('{'))
+  const events = lines.map((line) => JSON.parse(line))
   const ended = (action) => events.filter((event) => event.Test && event.Action === action)
   const outputOf = (test) =>
-    events.filter((event) => event.Test === test && event.Action === 'output').map((event) => event.Output).join('')
+    events
+      .filter((event) => event.Test === test && event.Action === 'output')
+      .map((event) => event.Output)
+      .join('')
   const [passed, failed, skipped] = ['pass', 'fail', 'skip'].map(ended)
   const topLevel = passed.filter((event) => !event.Test.includes('/')).length
   context.say(`  go-${mode}: ${passed.length} passed (${topLevel} tests and their subtests), ${failed.length} failed`)
-  const describe = (event) => `go-${mode}: ${event.Action} ${event.Test}: ${outputOf(event.Test).slice(0, 1500).trim()}`
+  const describe = (event) => {
+    const output = outputOf(event.Test).replace(/\s+/g, ' ').trim()
+    return `go-${mode}: ${event.Action} ${event.Test}: ${output.slice(0, 700)}`
+  }
   const notes = [...failed, ...skipped].map(describe)
   const isBroken = result.code !== 0 && failed.length === 0
   if (isBroken) notes.push(`go-${mode}: ended with ${result.code}: ${(result.stderr || result.stdout).slice(-800)}`)

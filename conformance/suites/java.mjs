@@ -12,7 +12,8 @@ const client = (path) => fileURLToPath(new URL(`../clients/java/${path}`, import
 const storePassword = 'changeit'
 
 export const suite = {
-  proves: 'the newest Java SDK, every operation, synchronous and asynchronous, in names, proxy and managed identity mode',
+  proves:
+    'the newest Java SDK, every operation, synchronous and asynchronous, in names, proxy and managed identity mode',
   missing() {
     const absent = ['mvn', 'java', 'keytool'].filter((name) => !findProgram(name))
     return absent.length > 0 ? `${absent.join(', ')} not installed (JDK 17 or newer and Maven are needed)` : undefined
@@ -22,8 +23,6 @@ export const suite = {
     const classPath = await resolveClassPath(context)
     const trustStore = await makeTrustStore(base.caFile, join(workFolder, 'trust.p12'))
     const jvm = [`-Djavax.net.ssl.trustStore=${trustStore}`, `-Djavax.net.ssl.trustStorePassword=${storePassword}`]
-    // Netty has a resolver of its own, which knows /etc/hosts but no name service module; the JVM's is asked instead
-    // where the proxy does not resolve the name anyway.
     const proxy = (url) => [`-Dhttps.proxyHost=${new URL(url).hostname}`, `-Dhttps.proxyPort=${new URL(url).port}`]
     const direct = hostNames.env.HTTPS_PROXY ? proxy(hostNames.env.HTTPS_PROXY) : []
     const outcomes = [
@@ -44,10 +43,14 @@ async function resolveClassPath(context) {
   const file = join(context.installFolder, 'java-class-path.txt')
   const pom = readFileSync(client('pom.xml'), 'utf8')
   const isKnown = existsSync(file) && existsSync(`${file}.pom`) && readFileSync(`${file}.pom`, 'utf8') === pom
-  if (isKnown && readFileSync(file, 'utf8').trim().split(delimiter).every(existsSync)) return readFileSync(file, 'utf8').trim()
+  if (isKnown && readPath(file).split(delimiter).every(existsSync)) return readPath(file)
   const args = ['-B', '-q', '-f', client('pom.xml'), 'dependency:build-classpath', `-Dmdep.outputFile=${file}`]
   await runOrThrow('mvn', args, { timeoutSeconds: 900, log: join(context.logFolder, 'java-maven.log') })
   writeFileSync(`${file}.pom`, pom)
+  return readPath(file)
+}
+
+function readPath(file) {
   return readFileSync(file, 'utf8').trim()
 }
 
@@ -67,5 +70,6 @@ async function runMode(context, classPath, jvm, mode, wrap = (command, args) => 
   const failures = stdout.split('\n').filter((line) => line.startsWith('not ok '))
   if (code !== 0 && failures.length === 0) failures.push(`ended with ${code ?? 'a time-out'}: ${stderr.slice(-800)}`)
   context.say(`  ${label}: ${passed} passed, ${failures.length} failed`)
-  return { passed, failed: failures.length, skipped: 0, notes: failures.map((line) => `${label}: ${line.slice(0, 700)}`) }
+  const notes = failures.map((line) => `${label}: ${line.slice(0, 700)}`)
+  return { passed, failed: failures.length, skipped: 0, notes }
 }

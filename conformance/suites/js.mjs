@@ -4,13 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { runFirstSecret } from '../harness/first-secret.mjs'
 import { runNodeTests } from '../harness/node-tests.mjs'
 import { sumOutcomes } from '../harness/outcome.mjs'
-import {
-  localhostMode,
-  managedIdentityMode,
-  namesMode,
-  plainEnvironment,
-  proxyMode,
-} from '../harness/surroundings.mjs'
+import { localhostMode, managedIdentityMode, namesMode, plainEnvironment, proxyMode } from '../harness/surroundings.mjs'
 
 const file = fileURLToPath(new URL('../clients/js/secrets.test.mjs', import.meta.url))
 const snippet = fileURLToPath(new URL('../clients/js/first-secret.mjs', import.meta.url))

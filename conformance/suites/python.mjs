@@ -5,13 +5,7 @@ import { run } from '../harness/child.mjs'
 import { runFirstSecret } from '../harness/first-secret.mjs'
 import { sumOutcomes } from '../harness/outcome.mjs'
 import { missingPython, pythonFolder } from '../harness/python-folder.mjs'
-import {
-  localhostMode,
-  managedIdentityMode,
-  namesMode,
-  plainEnvironment,
-  proxyMode,
-} from '../harness/surroundings.mjs'
+import { localhostMode, managedIdentityMode, namesMode, plainEnvironment, proxyMode } from '../harness/surroundings.mjs'
 
 const client = (path) => fileURLToPath(new URL(`../clients/python/${path}`, import.meta.url))
 
@@ -49,10 +43,14 @@ async function runMode(context, python, mode, wrap = (command, args) => [command
   const failedTests = new Set([...text.matchAll(/^(?:FAIL|ERROR): (\S+)/gm)].map((match) => match[1]))
   const isBroken = result.code !== 0 && failedTests.size === 0
   const failed = isBroken ? 1 : failedTests.size
-  const blocks = text.split(/^={70}$/m).slice(1).map((block) => block.trim().replace(/\s+/g, ' '))
+  const blocks = text
+    .split(/^={70}$/m)
+    .slice(1)
+    .map((block) => block.trim().replace(/\s+/g, ' '))
   const notes = blocks.map((block) => `${label}: ${block.slice(0, 120)} … ${block.slice(-400)}`)
   if (isBroken) notes.push(`${label}: ended with ${result.code ?? 'a time-out'}: ${text.slice(-800)}`)
-  for (const [, test, why] of text.matchAll(/^(\S+) \(.*skipped '(.*)'$/gm)) notes.push(`${label}: skipped ${test}: ${why}`)
+  for (const [, test, why] of text.matchAll(/^(\S+) \(.*skipped '(.*)'$/gm))
+    notes.push(`${label}: skipped ${test}: ${why}`)
   context.say(`  ${label}: ${ran - failed - skipped} passed, ${failed} failed, ${skipped} skipped`)
   return { passed: Math.max(ran - failed - skipped, 0), failed, skipped, notes }
 }

@@ -2,9 +2,10 @@
  * Api-versions as data. A handler speaks the newest version; each older one is described by the steps from the next
  * newer version back to it, so an old client's answer is the newest answer taken down step by step.
  */
-import { v2025_07_01 } from './2025-07-01.ts'
+
 import { v7_0 } from './7.0.ts'
 import { v7_1 } from './7.1.ts'
+import { v2025_07_01 } from './2025-07-01.ts'
 import { newest } from './newest.ts'
 
 export interface ApiVersion {

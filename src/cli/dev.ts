@@ -1,10 +1,11 @@
-import { hostNames } from '../http/host-names.ts'
+import { resolve } from 'node:path'
 import { ensureDevelopment } from '../flows/development-start.ts'
 import { listVaults } from '../flows/manage-vaults.ts'
 import { systemClock } from '../ports/clock.ts'
 import { systemRandom } from '../ports/random.ts'
-import { parseServerFlags, settingsHelp } from './setting-flags.ts'
+import { readyFacts } from './ready-facts.ts'
 import { runServer } from './server-process.ts'
+import { parseServerFlags, settingsHelp } from './setting-flags.ts'
 
 const HELP = `Usage: keyhaven dev [OPTIONS]
 
@@ -30,43 +31,23 @@ export async function run(args: readonly string[]): Promise<number> {
     async prepare(data) {
       await ensureDevelopment({ ...parts, installation: data.installation, keyrings: data.keyrings }, vaultName)
     },
-    async onReady(ports, data) {
-      const { facts, secrets } = await ensureDevelopment(
-        { ...parts, installation: data.installation, keyrings: data.keyrings },
-        vaultName,
-      )
-      const names = hostNames({ domain: settings.domain, defaultVault: vaultName, port: ports.httpsPort })
-      const vaults = (await listVaults(data.installation)).map(({ name }) => ({
-        name,
-        url: names.vaultUrl(name.toLowerCase()),
-        realUrl: `https://${name.toLowerCase()}.vault.azure.net`,
-      }))
-      const portText = ports.httpsPort === 443 ? '' : `:${ports.httpsPort}`
+    async onReady(facts, { installation, keyrings }) {
+      const development = await ensureDevelopment({ ...parts, installation, keyrings }, vaultName)
+      const addresses = readyFacts(facts, await listVaults(installation))
       const ready = {
         ready: true,
-        dataFolder: settings.dataFolder,
-        httpsPort: ports.httpsPort,
-        proxyPort: ports.proxyPort,
-        managedIdentityPort: ports.managedIdentityPort,
-        metricsPort: ports.metricsPort,
-        loginUrl: names.loginUrl,
-        managementUrl: names.managementUrl,
-        defaultVaultUrl: `https://localhost${portText}`,
-        ...(ports.proxyPort === undefined ? {} : { proxyUrl: `http://127.0.0.1:${ports.proxyPort}` }),
-        caFile: ports.caFile,
-        caBundleFile: ports.caBundleFile,
-        vaults,
-        tenantId: facts.tenantId,
-        subscriptionId: facts.subscriptionId,
-        clientId: facts.clientId,
-        clientSecret: secrets.clientSecret,
-        principalId: facts.principalId,
-        ...(ports.managedIdentityPort === undefined
-          ? {}
-          : {
-              identityEndpoint: `http://127.0.0.1:${ports.managedIdentityPort}/msi/token`,
-              identityHeader: secrets.identityHeader,
-            }),
+        dataFolder: resolve(settings.dataFolder),
+        httpsPort: facts.httpsPort,
+        proxyPort: facts.proxyPort,
+        managedIdentityPort: facts.managedIdentityPort,
+        metricsPort: facts.metricsPort,
+        ...addresses,
+        tenantId: development.facts.tenantId,
+        subscriptionId: development.facts.subscriptionId,
+        clientId: development.facts.clientId,
+        clientSecret: development.secrets.clientSecret,
+        principalId: development.facts.principalId,
+        identityHeader: development.secrets.identityHeader,
       }
       if (json) process.stdout.write(`${JSON.stringify(ready)}\n`)
       else process.stdout.write(greeting(ready, settings.engine, Math.round(performance.now() - startedMs)))
@@ -80,10 +61,10 @@ interface Ready {
   readonly tenantId: string
   readonly clientId: string
   readonly clientSecret: string
-  readonly caFile: string | undefined
-  readonly caBundleFile: string | undefined
+  readonly caFile?: string
+  readonly caBundleFile?: string
   readonly proxyUrl?: string
-  readonly defaultVaultUrl: string
+  readonly defaultVaultUrl?: string
   readonly vaults: readonly { readonly name: string; readonly url: string; readonly realUrl: string }[]
 }
 
@@ -109,7 +90,7 @@ A first secret:
   TOKEN=$(curl -s --cacert '${ready.caFile ?? ''}' ${ready.loginUrl}/${ready.tenantId}/oauth2/v2.0/token -d grant_type=client_credentials \\
     -d client_id=$AZURE_CLIENT_ID --data-urlencode "client_secret=$AZURE_CLIENT_SECRET" -d scope=https://vault.azure.net/.default \\
     | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
-  curl --cacert '${ready.caFile ?? ''}' -X PUT "${ready.defaultVaultUrl}/secrets/hello?api-version=7.4" \\
+  curl --cacert '${ready.caFile ?? ''}' -X PUT "${ready.defaultVaultUrl ?? ''}/secrets/hello?api-version=7.4" \\
     -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"value":"world"}'
 
 Stop with Ctrl-C. Everything is kept in ${ready.dataFolder}.

@@ -3,6 +3,7 @@
  * ones depends on how the client reaches it, the mode: by the names of the server's domain, through the CONNECT proxy
  * under the real service's names, or by a bare `localhost`.
  */
+import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Assignment, SHELLS, type Shell, shellComment, shellLine } from '../formats/shell-assignments.ts'
@@ -44,8 +45,11 @@ const USAGE_ERROR = 2
 const DONE = 0
 const SERVICES = ['login', 'management', 'graph', 'metadata']
 const LOOPBACK = '127.0.0.1'
+const NODE_TRUST = 'NODE_EXTRA_CA_CERTS'
 /** The word that keeps identity libraries from asking the public cloud whether they may trust a log-in host. */
 const TENANT_WITHOUT_DISCOVERY = 'adfs'
+/** Their libraries take that word, and then refuse every challenge because it names a tenant. */
+const CLIENTS_AGAINST_IT: readonly Client[] = ['go', 'java']
 
 export const ENV_USAGE = `Usage: keyhaven env [--shell SHELL] [--mode MODE] [--client CLIENT] [--credentials KIND]
        keyhaven env --hosts [--vault NAME ...]
@@ -54,6 +58,7 @@ export const ENV_USAGE = `Usage: keyhaven env [--shell SHELL] [--mode MODE] [--c
 Prints the environment variables for a client of this server. They hold a client secret: print them into a shell, not
 into a log.
 
+  --data FOLDER       the server's data folder (default .keyhaven)
   --shell SHELL       ${SHELLS.join(', ')} (default sh)
                         sh          eval "$(keyhaven env)"
                         fish        keyhaven env --shell fish | source
@@ -65,7 +70,8 @@ into a log.
                                     for servers that others use too: nothing but Key Vault clients is changed. The
                                     names have to resolve: real DNS, or --hosts, or a resolver that knows *.localhost.
                                     The tenant is "adfs", the one word that keeps clients from asking the public cloud
-                                    about a log-in host they do not know.
+                                    about a log-in host they do not know. Go and Java refuse it: they get the managed
+                                    identity, or need instance discovery switched off in code.
                         proxy       No URL, name or code changes and nothing to resolve: https://NAME.vault.azure.net
                                     goes through the server's CONNECT proxy, and so does every local name. For running
                                     an application as it is. Everything else this shell does over https:// is refused,
@@ -75,10 +81,12 @@ into a log.
                                     credentials come from the managed-identity endpoint unless said otherwise.
   --client CLIENT     ${CLIENTS.join(', ')}: only the variables this client reads (default all,
                         which leaves out Java's: they make every JVM trust this server alone)
-  --credentials KIND  ${CREDENTIALS.join(' or ')} (default client-secret; managed-identity in mode localhost)
+  --credentials KIND  ${CREDENTIALS.join(' or ')} (default client-secret; managed-identity in mode localhost,
+                        and for go and java in mode names where the server has that endpoint)
   --hosts             prints lines for /etc/hosts instead: the log-in and management names and every vault
   --vault NAME        one more vault for --hosts; may be repeated
-  --az-cloud          prints the file for "az cloud register --cloud-config @FILE" instead (mode names)
+  --az-cloud          prints the file for the Azure CLI in mode names instead:
+                        az cloud register -n Keyhaven --skip-endpoint-discovery --cloud-config @FILE
 `
 
 interface EnvChoice {
@@ -113,13 +121,15 @@ export async function runEnvCommand(
     const shell = oneOf(SHELLS, values.shell, '--shell')
     const mode = oneOf(MODES, values.mode, '--mode')
     const client = oneOf(CLIENTS, values.client, '--client')
-    const usual = mode === 'localhost' ? 'managed-identity' : 'client-secret'
-    const credentials = oneOf(CREDENTIALS, values.credentials ?? usual, '--credentials')
+    const asked = values.credentials === undefined ? undefined : oneOf(CREDENTIALS, values.credentials, '--credentials')
     if (values.hosts && values['az-cloud']) throw new WrongChoice('--hosts and --az-cloud are two files; ask for one')
     const known = await state()
     if (values.hosts) stdout.write(hostsLines(known, values.vault))
     else if (values['az-cloud']) stdout.write(`${JSON.stringify(azCloud(known), null, 2)}\n`)
-    else stdout.write(environmentText(shell, known, { mode, client, credentials }))
+    else {
+      const credentials = asked ?? usualCredentials(known, mode, client)
+      stdout.write(environmentText(shell, known, { mode, client, credentials }))
+    }
     return DONE
   } catch (error) {
     if (!(error instanceof WrongChoice)) throw error
@@ -137,8 +147,18 @@ function oneOf<const T extends string>(choices: readonly T[], given: string, fla
   return chosen
 }
 
+function usualCredentials({ identityEndpoint, identityHeader }: ClientState, mode: Mode, client: Client): Credentials {
+  const hasEndpoint = identityEndpoint !== undefined && identityHeader !== undefined
+  const isBetter = mode === 'names' && CLIENTS_AGAINST_IT.includes(client) && hasEndpoint
+  return mode === 'localhost' || isBetter ? 'managed-identity' : 'client-secret'
+}
+
 function environmentText(shell: Shell, state: ClientState, choice: EnvChoice): string {
-  const comments = remarks(state, choice).map((text) => shellComment(shell, text))
+  const hasNodeTrust = shell === 'dotenv' && environmentOf(state, choice).some(({ name }) => name === NODE_TRUST)
+  const fileRemark = hasNodeTrust
+    ? [`${NODE_TRUST} has to be in the real environment: node --env-file is too late`]
+    : []
+  const comments = [...remarks(state, choice), ...fileRemark].map((text) => shellComment(shell, text))
   const lines = environmentOf(state, choice).map((assignment) => shellLine(shell, assignment))
   return [...comments, ...lines].map((line) => (line === undefined ? '' : `${line}\n`)).join('')
 }
@@ -152,11 +172,17 @@ function remarks(state: ClientState, { mode, client, credentials }: EnvChoice): 
   return [
     ...vaultUrls.map((url) => `vault: ${url}`),
     ...(mode === 'localhost' ? ['in code: switch the verification of the challenge resource off'] : []),
+    ...(mode !== 'proxy' && credentials === 'client-secret' ? discoveryRemark(client) : []),
     ...(client === 'java' && state.caFile !== undefined ? ['once: keyhaven trust --install --for java'] : []),
     ...(credentials === 'client-secret' && state.clientSecret === undefined
       ? ['AZURE_CLIENT_ID and AZURE_CLIENT_SECRET are yours to set: this server tells no secrets']
       : []),
   ]
+}
+
+function discoveryRemark(client: Client): string[] {
+  if (client === 'all') return ['Go and Java refuse these: see keyhaven env --client go']
+  return CLIENTS_AGAINST_IT.includes(client) ? ['in code: switch instance discovery off'] : []
 }
 
 /** The variables of a client, those to remove included. */
@@ -183,7 +209,7 @@ function reachingVariables(state: ClientState, mode: Mode): Variable[] {
   ]
 }
 
-function credentialVariables(state: ClientState, { mode, credentials }: EnvChoice): Variable[] {
+function credentialVariables(state: ClientState, { mode, client, credentials }: EnvChoice): Variable[] {
   // Skips the developer tools that would otherwise be asked for a token of the real service.
   const chain: Variable = ['AZURE_TOKEN_CREDENTIALS', 'prod']
   if (credentials === 'managed-identity') {
@@ -199,11 +225,12 @@ function credentialVariables(state: ClientState, { mode, credentials }: EnvChoic
       chain,
     ]
   }
+  const isDiscovering = mode === 'proxy' || CLIENTS_AGAINST_IT.includes(client)
   const isKnown = state.clientId !== undefined && state.clientSecret !== undefined
   return [
     ['IDENTITY_ENDPOINT', undefined],
     ['IDENTITY_HEADER', undefined],
-    ['AZURE_TENANT_ID', mode === 'proxy' ? state.tenantId : TENANT_WITHOUT_DISCOVERY],
+    ['AZURE_TENANT_ID', isDiscovering ? state.tenantId : TENANT_WITHOUT_DISCOVERY],
     ...(isKnown
       ? ([
           ['AZURE_CLIENT_ID', state.clientId],
@@ -216,11 +243,10 @@ function credentialVariables(state: ClientState, { mode, credentials }: EnvChoic
 
 function trustVariables(state: ClientState, { mode, client }: EnvChoice): Variable[] {
   const is = (...clients: readonly Client[]) => client === 'all' || clients.includes(client)
-  const folder = resolve(state.dataFolder)
   const variables: Variable[] = []
   if (state.caFile !== undefined && state.caBundleFile !== undefined) {
     const [caFile, bundle] = [resolve(state.caFile), resolve(state.caBundleFile)]
-    if (is('js')) variables.push(['NODE_EXTRA_CA_CERTS', caFile])
+    if (is('js')) variables.push([NODE_TRUST, caFile])
     if (is('python', 'az')) variables.push(['REQUESTS_CA_BUNDLE', bundle])
     if (is('python', 'go', 'az')) variables.push(['SSL_CERT_FILE', bundle])
     if (is('curl')) variables.push(['CURL_CA_BUNDLE', bundle])
@@ -228,20 +254,22 @@ function trustVariables(state: ClientState, { mode, client }: EnvChoice): Variab
   // Not for all clients at once: a JVM given this truststore trusts nobody else.
   if (client === 'java') {
     const options = [
-      ...(state.caFile === undefined ? [] : javaTrustOptions(folder)),
+      ...(state.caFile === undefined ? [] : javaTrustOptions(state.dataFolder)),
       ...(mode === 'proxy' && state.proxyUrl !== undefined ? javaProxyOptions(new URL(state.proxyUrl)) : []),
     ]
     if (options.length > 0) variables.push(['JAVA_TOOL_OPTIONS', javaToolOptions(options)])
   }
   if (is('az')) {
-    // A configuration of its own leaves the log-ins to the real cloud alone.
-    variables.push(['AZURE_CONFIG_DIR', join(folder, 'azure-cli')], ['AZURE_CORE_COLLECT_TELEMETRY', 'no'])
+    // A configuration of its own leaves the log-ins to the real cloud alone. It is not in the data folder, because the
+    // Azure CLI keeps client secrets in it.
+    variables.push(['AZURE_CONFIG_DIR', join(homedir(), '.azure-keyhaven')], ['AZURE_CORE_COLLECT_TELEMETRY', 'no'])
   }
   return variables
 }
 
 function javaProxyOptions({ hostname, port }: URL): string[] {
-  return [`-Dhttps.proxyHost=${hostname}`, `-Dhttps.proxyPort=${port}`]
+  // The last one is for the managed-identity endpoint, which is plain HTTP: the SDK takes the proxy for that as well.
+  return [`-Dhttps.proxyHost=${hostname}`, `-Dhttps.proxyPort=${port}`, `-Dhttp.nonProxyHosts=${LOOPBACK}`]
 }
 
 function hostsLines(state: ClientState, more: readonly string[]): string {

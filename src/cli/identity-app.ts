@@ -1,5 +1,6 @@
 /** `keyhaven app …`: applications and what they sign in with. */
 import type { Application } from '../domain/identity/application.ts'
+import { IdentityRefused } from '../flows/identity-administration.ts'
 import {
   addCertificate,
   addChosenSecret,
@@ -10,15 +11,14 @@ import {
   removeCredential,
   removeSecret,
 } from '../flows/identity-applications.ts'
-import { IdentityRefused } from '../flows/identity-administration.ts'
 import { findApplication, listApplications } from '../flows/identity-directory.ts'
 import {
   type CommandEnvironment,
   type CommandInput,
-  type IdentityCommand,
-  type Printed,
   dateOf,
   facts,
+  type IdentityCommand,
+  type Printed,
   secretFromFile,
   table,
   tenantIdOf,
@@ -149,7 +149,12 @@ async function runCreate(environment: CommandEnvironment, input: CommandInput): 
       ['tenant id', application.tenantId],
       ...secret,
     ]),
-    json: { clientId, objectId, tenantId: application.tenantId, ...(clientSecret === undefined ? {} : { clientSecret }) },
+    json: {
+      clientId,
+      objectId,
+      tenantId: application.tenantId,
+      ...(clientSecret === undefined ? {} : { clientSecret }),
+    },
   }
 }
 

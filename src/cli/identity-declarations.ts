@@ -1,7 +1,7 @@
 /** What the identity commands are made of. The commands themselves are in identity-app.ts and identity-principals.ts. */
 import type { ParseArgsOptionsConfig } from 'node:util'
-import { findDefaultTenant } from '../flows/identity-directory.ts'
 import { type IdentityParts, IdentityRefused } from '../flows/identity-administration.ts'
+import { findDefaultTenant } from '../flows/identity-directory.ts'
 
 export interface IdentityCommand {
   /** `app secret add` */
@@ -86,7 +86,9 @@ export async function tenantIdOf({ records }: CommandEnvironment, input: Command
 /** A secret from a file or standard input, without the line end an editor or echo leaves there. */
 export async function secretFromFile(environment: CommandEnvironment, path: string): Promise<string> {
   const bytes = await environment.readFile(path)
-  return Buffer.from(bytes).toString('utf8').replace(/\r?\n$/, '')
+  return Buffer.from(bytes)
+    .toString('utf8')
+    .replace(/\r?\n$/, '')
 }
 
 /** Facts one below the other. */
@@ -98,7 +100,15 @@ export function facts(entries: readonly (readonly [name: string, value: string])
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header, ...rows].map((row) => row.map(shown))
   const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
-  return all.map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()}\n`).join('')
+  return all
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('')
 }
 
 export function dateOf(unixSeconds: number): string {

@@ -21,9 +21,9 @@ import {
 import {
   type CommandEnvironment,
   type CommandInput,
+  facts,
   type IdentityCommand,
   type Printed,
-  facts,
   secretFromFile,
   table,
   tenantIdOf,
@@ -34,7 +34,8 @@ export const principalCommands: readonly IdentityCommand[] = [
     words: 'user create',
     usage: '--upn NAME@DOMAIN [--name NAME] [--tenant ID] [--password-file FILE]',
     summary: 'Makes a user. Without a file (- for standard input) a password is generated and printed once.',
-    example: 'keyhaven user create --upn ada@example.org --name "Ada L."\n  Then: az login -u ada@example.org -p PASSWORD',
+    example:
+      'keyhaven user create --upn ada@example.org --name "Ada L."\n  Then: az login -u ada@example.org -p PASSWORD',
     options: {
       upn: { type: 'string' },
       name: { type: 'string' },
@@ -68,7 +69,11 @@ export const principalCommands: readonly IdentityCommand[] = [
     positionals: 0,
     async run({ records }) {
       const users = await listUsers(records)
-      const rows = users.map(({ objectId, userPrincipalName, displayName }) => [objectId, userPrincipalName, displayName])
+      const rows = users.map(({ objectId, userPrincipalName, displayName }) => [
+        objectId,
+        userPrincipalName,
+        displayName,
+      ])
       return { text: table(['OBJECT ID', 'USER PRINCIPAL NAME', 'NAME'], rows), json: users }
     },
   },
@@ -137,7 +142,8 @@ export const principalCommands: readonly IdentityCommand[] = [
   },
   {
     words: 'managed-identity create',
-    usage: '--name NAME [--tenant ID] [--resource-id ARM_ID] [--system-assigned] [--imds] [--share-header-with CLIENT_ID]',
+    usage:
+      '--name NAME [--tenant ID] [--resource-id ARM_ID] [--system-assigned] [--imds] [--share-header-with CLIENT_ID]',
     summary: 'Makes a managed identity and prints its IDENTITY_HEADER value, once.',
     example:
       'keyhaven managed-identity create --name worker\n  Then give the program IDENTITY_ENDPOINT and IDENTITY_HEADER. --imds lets any local process ask for its tokens without a header value.',
@@ -161,7 +167,12 @@ export const principalCommands: readonly IdentityCommand[] = [
     positionals: 0,
     async run({ records }) {
       const identities = (await listManagedIdentities(records)).map(({ endpointHeaderHash: _, ...shown }) => shown)
-      const rows = identities.map(({ clientId, objectId, displayName, kind }) => [clientId, objectId, displayName, kind])
+      const rows = identities.map(({ clientId, objectId, displayName, kind }) => [
+        clientId,
+        objectId,
+        displayName,
+        kind,
+      ])
       return { text: table(['CLIENT ID', 'OBJECT ID', 'NAME', 'KIND'], rows), json: identities }
     },
   },
@@ -169,11 +180,15 @@ export const principalCommands: readonly IdentityCommand[] = [
     words: 'tenant create',
     usage: '--name NAME [--id ID]',
     summary: 'Makes a tenant. The first one is what the tenant name "adfs" stands for.',
-    example: 'keyhaven tenant create --name Example\n  Use --id to keep the tenant id that your programs are configured with.',
+    example:
+      'keyhaven tenant create --name Example\n  Use --id to keep the tenant id that your programs are configured with.',
     options: { name: { type: 'string' }, id: { type: 'string' } },
     positionals: 0,
     async run(environment, input) {
-      const tenant = await createTenant(environment, { displayName: input.requiredText('name'), tenantId: input.text('id') })
+      const tenant = await createTenant(environment, {
+        displayName: input.requiredText('name'),
+        tenantId: input.text('id'),
+      })
       return { text: facts([['tenant id', tenant.tenantId]]), json: tenant }
     },
   },
@@ -186,7 +201,11 @@ export const principalCommands: readonly IdentityCommand[] = [
     positionals: 0,
     async run({ records }) {
       const tenants = await listTenants(records)
-      const rows = tenants.map(({ tenantId, displayName, isDefault }) => [tenantId, displayName, isDefault ? 'yes' : ''])
+      const rows = tenants.map(({ tenantId, displayName, isDefault }) => [
+        tenantId,
+        displayName,
+        isDefault ? 'yes' : '',
+      ])
       return { text: table(['TENANT ID', 'NAME', 'DEFAULT'], rows), json: tenants }
     },
   },
@@ -263,6 +282,11 @@ async function runManagedIdentityCreate(environment: CommandEnvironment, input: 
       ['resource id', resourceId],
       ...header,
     ]),
-    json: { clientId, objectId, resourceId, ...(endpointHeader === undefined ? {} : { identityHeader: endpointHeader }) },
+    json: {
+      clientId,
+      objectId,
+      resourceId,
+      ...(endpointHeader === undefined ? {} : { identityHeader: endpointHeader }),
+    },
   }
 }

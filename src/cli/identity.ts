@@ -5,8 +5,8 @@
  */
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { IdentityRefused } from '../flows/identity-administration.ts'
-import { appCommands } from './identity-app.ts'
 import type { SealedRecords } from '../sealing/sealed-store.ts'
+import { appCommands } from './identity-app.ts'
 import { type CommandEnvironment, CommandInput, type IdentityCommand } from './identity-declarations.ts'
 import { principalCommands } from './identity-principals.ts'
 
@@ -24,10 +24,7 @@ export interface IdentityCommandDependencies extends Omit<CommandEnvironment, 'r
   readonly dataOptions: ParseArgsOptionsConfig
   readonly dataHelp: string
   /** Opens the data folder those flags name for as long as `use` runs. */
-  withRecords<T>(
-    values: Readonly<Record<string, unknown>>,
-    use: (records: SealedRecords) => Promise<T>,
-  ): Promise<T>
+  withRecords<T>(values: Readonly<Record<string, unknown>>, use: (records: SealedRecords) => Promise<T>): Promise<T>
 }
 
 interface Output {
@@ -53,7 +50,7 @@ export async function runIdentityCommand(
     ;(isHelp ? stdout : stderr).write(helpOfNoun(args[0] ?? ''))
     return isHelp ? DONE : WRONG_USAGE
   }
-  const help = `${helpOf(command)}${dependencies.dataHelp}`
+  const help = `${helpOf(command)}\n${dependencies.dataHelp.trimEnd()}\n`
   const parsed = parse(command, dependencies.dataOptions, args.slice(command.words.split(' ').length))
   if (typeof parsed === 'string') {
     stderr.write(`keyhaven ${command.words}: ${parsed}\n\n${help}`)
@@ -87,7 +84,11 @@ interface Parsed {
 }
 
 /** The input, or what is wrong with it. */
-function parse(command: IdentityCommand, dataOptions: ParseArgsOptionsConfig, args: readonly string[]): Parsed | string {
+function parse(
+  command: IdentityCommand,
+  dataOptions: ParseArgsOptionsConfig,
+  args: readonly string[],
+): Parsed | string {
   try {
     const { values, positionals } = parseArgs({
       args: [...args],

@@ -7,6 +7,7 @@ export interface CommandEntry {
   load(): Promise<{ run(args: readonly string[]): Promise<number> }>
 }
 
+/** A command without a summary is for our own tools and is not listed. */
 export const commands: Readonly<Record<string, CommandEntry>> = {
   dev: {
     summary: 'Start a development server: makes a vault, an app and everything else, and prints how to use it.',
@@ -39,7 +40,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: () => import('./backup.ts'),
   },
   restore: { summary: 'Make a data folder from such a file.', load: () => import('./restore.ts') },
-  keys: { summary: 'Rotate the root key or the keys of vaults while the server runs.', load: () => import('./keys.ts') },
+  keys: {
+    summary: 'Rotate the root key or the keys of vaults while the server runs.',
+    load: () => import('./keys.ts'),
+  },
+  'bench-seed': { summary: '', load: () => import('./bench-seed.ts') },
   doctor: { summary: 'Check every record of a data folder.', load: () => import('./doctor.ts') },
 }
 
@@ -86,7 +91,9 @@ function usage(): string {
     '',
     'Usage: keyhaven COMMAND [OPTIONS]     keyhaven COMMAND --help tells more',
     '',
-    ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`),
+    ...Object.entries(commands)
+      .filter(([, { summary }]) => summary !== '')
+      .map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`),
     '',
     'Start with:  keyhaven dev',
     '',

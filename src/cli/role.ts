@@ -5,8 +5,8 @@ import { vaultScope } from '../domain/vaults/vault.ts'
 import {
   assignRole,
   listRoleAssignments,
-  removeRoleAssignment,
   RoleAssignmentRefused,
+  removeRoleAssignment,
 } from '../flows/manage-role-assignments.ts'
 import { findVault } from '../flows/manage-vaults.ts'
 import { systemRandom } from '../ports/random.ts'

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { type Settings, SettingsRefused } from '../config/settings.ts'
-import { findDefaultTenant } from '../flows/identity-directory.ts'
 import { readDevelopment } from '../flows/development-start.ts'
+import { findDefaultTenant } from '../flows/identity-directory.ts'
 import { hostNames } from '../http/host-names.ts'
-import { parseServerFlags, settingsHelp } from './setting-flags.ts'
 import { runServer } from './server-process.ts'
+import { parseServerFlags, settingsHelp } from './setting-flags.ts'
 
 const HELP = `Usage: keyhaven serve --data FOLDER --root-key KIND --domain DOMAIN --address ADDRESS
                      --tls-cert FILE --tls-key FILE [OPTIONS]
@@ -47,7 +47,9 @@ export async function run(args: readonly string[]): Promise<number> {
         tenantId: (await findDefaultTenant(installation))?.tenantId,
       }
       process.stdout.write(
-        json ? `${JSON.stringify(ready)}\n` : `Keyhaven answers at https://NAME${names.vaultSuffix}; log-in at ${names.loginUrl}\n`,
+        json
+          ? `${JSON.stringify(ready)}\n`
+          : `Keyhaven answers at https://NAME${names.vaultSuffix}; log-in at ${names.loginUrl}\n`,
       )
     },
   })

@@ -3,9 +3,9 @@
  * writes `server.json`, which tells other commands the ports (nothing secret is in it).
  */
 import cluster from 'node:cluster'
-import { rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { pino, type Logger } from 'pino'
+import { type Logger, pino } from 'pino'
 import { acquireFolderLock } from '../adapters/storage/sqlite/folder-lock.ts'
 import { type RunningServer, startServer } from '../app.ts'
 import type { Settings } from '../config/settings.ts'
@@ -15,6 +15,13 @@ import { systemRandom } from '../ports/random.ts'
 import { startWorkers } from './workers.ts'
 
 export type ServerPorts = Omit<RunningServer, 'stop'>
+
+/** What `server.json` holds. */
+export interface ServerFacts extends ServerPorts {
+  readonly pid: number
+  readonly domain: string
+  readonly defaultVault: string
+}
 
 export const SERVER_FILE = 'server.json'
 const STOP_DEADLINE_MS = 15_000
@@ -30,15 +37,12 @@ export async function runServer(
     readonly mayCreate: boolean
     prepare(data: DataFolder): Promise<void>
     /** Called once everything answers. */
-    onReady(ports: ServerPorts, data: DataFolder): Promise<void>
+    onReady(facts: ServerFacts, data: DataFolder): Promise<void>
   },
 ): Promise<number> {
   const log = createLog(settings)
   const isPersistent = settings.engine !== 'memory'
-  if (isPersistent && options.mayCreate) {
-    const { mkdirSync } = await import('node:fs')
-    mkdirSync(settings.dataFolder, { recursive: true, mode: 0o700 })
-  }
+  if (isPersistent && options.mayCreate) mkdirSync(settings.dataFolder, { recursive: true, mode: 0o700 })
   const release = isPersistent ? acquireFolderLock(settings.dataFolder) : () => undefined
   const data = await openDataFolder({ settings, random: systemRandom, mayCreate: options.mayCreate })
   await options.prepare(data)
@@ -56,9 +60,15 @@ export async function runServer(
         })
   const { stop, ...ports } = server
   const file = join(settings.dataFolder, SERVER_FILE)
-  writeFileSync(file, `${JSON.stringify({ pid: process.pid, domain: settings.domain, ...ports })}\n`, { mode: 0o600 })
-  await options.onReady(ports, data)
-  const signal = await untilStopped(server)
+  const facts: ServerFacts = {
+    pid: process.pid,
+    domain: settings.domain,
+    defaultVault: settings.defaultVault,
+    ...ports,
+  }
+  writeFileSync(file, `${JSON.stringify(facts)}\n`, { mode: 0o600 })
+  await options.onReady(facts, data)
+  const signal = await untilStopped()
   log.info({ signal }, 'stopping: no new connections, running requests end')
   const deadline = setTimeout(() => {
     log.error('stopping took too long; ending now')
@@ -70,12 +80,12 @@ export async function runServer(
   release()
   rmSync(file, { force: true })
   clearTimeout(deadline)
-  if (cluster.isPrimary) cluster.disconnect()
+  cluster.disconnect()
   return 0
 }
 
 /** A second signal ends the process at once. */
-async function untilStopped(_server: RunningServer): Promise<string> {
+async function untilStopped(): Promise<string> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.once(signal, () => {

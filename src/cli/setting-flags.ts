@@ -1,12 +1,13 @@
-import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import {
   environmentNameOf,
   loadSettings,
   type Mode,
   type SettingDeclaration,
-  settingDeclarations,
   type SettingName,
   type Settings,
+  SettingsRefused,
+  settingDeclarations,
 } from '../config/settings.ts'
 
 const declarations = Object.entries(settingDeclarations) as [SettingName, SettingDeclaration<unknown>][]
@@ -72,8 +73,37 @@ export function settingsHelp(mode: Mode): string {
     .map(([, declaration]) => {
       const fallback = declaration[mode]
       const shown =
-        fallback === 'required' ? 'required' : fallback === '' || String(fallback) === '' ? '' : `default ${String(fallback)}`
+        fallback === 'required'
+          ? 'required'
+          : fallback === '' || String(fallback) === ''
+            ? ''
+            : `default ${String(fallback)}`
       return `  --${declaration.flag}\n      ${declaration.summary}${shown === '' ? '' : ` (${shown})`}\n      ${environmentNameOf(declaration.flag)}`
     })
     .join('\n')
+}
+
+/** Takes the flags that name the data out of a command line; the command parses the rest itself. */
+export function splitDataFlags(args: readonly string[]): {
+  readonly values: Record<string, string>
+  readonly rest: string[]
+} {
+  const values: Record<string, string> = {}
+  const rest: string[] = []
+  for (let index = 0; index < args.length; index++) {
+    const arg = args[index] ?? ''
+    const [flag = '', inline] = arg.startsWith('--') ? splitOnce(arg.slice(2)) : ['']
+    if (!DATA_FLAGS.includes(flag)) rest.push(arg)
+    else {
+      const value = inline ?? args[++index]
+      if (value === undefined) throw new SettingsRefused(`--${flag} needs a value`)
+      values[flag] = value
+    }
+  }
+  return { values, rest }
+}
+
+function splitOnce(text: string): [string, string?] {
+  const mark = text.indexOf('=')
+  return mark === -1 ? [text] : [text.slice(0, mark), text.slice(mark + 1)]
 }

@@ -36,6 +36,7 @@ export const TRUST_USAGE = `Usage: keyhaven trust [--for RUNTIME] [--json]
 Makes programs accept the certificate of this server's local CA. The CA is limited to the names of this server, the
 service's own names among them; no client but Java's default lets it vouch for others.
 
+  --data FOLDER  the server's data folder (default .keyhaven)
   --for RUNTIME  ${RUNTIMES.join(', ')}: only this one
   --print        prints the CA's certificate (PEM)
   --install      puts the CA into the system's store (as root; Debian, Ubuntu, Fedora and their relatives), or with
@@ -277,23 +278,22 @@ function linuxCommands(store: SystemStore, ca: LocalCa) {
   }
 }
 
+/** For systems where nothing is run, because it was never tried there. */
 function otherSystemCommands(platform: NodeJS.Platform, ca: LocalCa) {
-  switch (platform) {
-    case 'darwin':
-      return {
-        install: [
-          `sudo security add-trusted-cert -d -r trustRoot -k /Library/Keychains/System.keychain ${quoted(ca.file)}`,
-        ],
-        uninstall: [`sudo security remove-trusted-cert -d ${quoted(ca.file)}`],
-      }
-    case 'win32':
-      return {
-        install: [`certutil -addstore -f Root "${ca.file}"`],
-        uninstall: [`certutil -delstore Root "${ca.name}"`],
-      }
-    default:
-      return { install: [], uninstall: [] }
+  const keychain = '/Library/Keychains/System.keychain'
+  if (platform === 'darwin') {
+    return {
+      install: [`sudo security add-trusted-cert -d -r trustRoot -k ${keychain} ${quoted(ca.file)}`],
+      uninstall: [`sudo security remove-trusted-cert -d ${quoted(ca.file)}`],
+    }
   }
+  if (platform === 'win32') {
+    return {
+      install: [`certutil -addstore -f Root "${ca.file}"`],
+      uninstall: [`certutil -delstore Root "${ca.name}"`],
+    }
+  }
+  return { install: [], uninstall: [] }
 }
 
 async function allAdvice(ca: LocalCa, dependencies: TrustCommandDependencies): Promise<Record<Runtime, Advice>> {

@@ -81,7 +81,10 @@ export async function run(args: readonly string[]): Promise<number> {
         return show(given, found.meta)
       }
       case 'update':
-        return show(given, await changeVault(installation, nameOf(given), (vault) => ({ ...vault, ...changesFrom(given) })))
+        return show(
+          given,
+          await changeVault(installation, nameOf(given), (vault) => ({ ...vault, ...changesFrom(given) })),
+        )
       case 'set-policy':
         return show(given, await changeVault(installation, nameOf(given), (vault) => withPolicy(vault, given)))
       case 'delete-policy':

@@ -233,7 +233,10 @@ export function loadSettings(
 ): Settings {
   const missing: string[] = []
   const values: Record<string, unknown> = {}
-  for (const [name, declaration] of Object.entries(settingDeclarations) as [SettingName, SettingDeclaration<unknown>][]) {
+  for (const [name, declaration] of Object.entries(settingDeclarations) as [
+    SettingName,
+    SettingDeclaration<unknown>,
+  ][]) {
     const given = flags[declaration.flag] ?? environment[environmentNameOf(declaration.flag)]
     if (given !== undefined) values[name] = parse(declaration, given)
     else if (declaration[mode] === 'required') missing.push(`--${declaration.flag} (${declaration.summary})`)
@@ -262,7 +265,10 @@ function parse(declaration: SettingDeclaration<unknown>, given: string | boolean
       if (!['true', 'false'].includes(text)) throw new SettingsRefused(`--${flag} takes true or false, not "${text}"`)
       return text === 'true'
     case 'list':
-      return text.split(',').map((item) => item.trim()).filter((item) => item !== '')
+      return text
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== '')
     case 'text':
       if (choices !== undefined && !choices.includes(text)) {
         throw new SettingsRefused(`--${flag} is one of ${choices.join(', ')}, not "${text}"`)

@@ -189,8 +189,7 @@ export const catalogue = {
   Throttled: {
     status: 429,
     code: 'Throttled',
-    message:
-      'Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached',
+    message: 'Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached',
     origin: 'documented',
   },
 

@@ -1,4 +1,4 @@
-import { type RefusalName, type RefusalParameters, catalogue } from './catalogue.ts'
+import { catalogue, type RefusalName, type RefusalParameters } from './catalogue.ts'
 
 /** What a client is told. */
 export interface PublicRefusal {

@@ -2,8 +2,8 @@
 import type { AuditAnchor, AuditAnchorReader, AuditAnchors } from '../domain/audit/audit-anchors.ts'
 import type { Random } from '../ports/random.ts'
 import { StoreConflict } from '../ports/store.ts'
-import { SecretBytes } from '../sealing/secret-bytes.ts'
 import type { SealedRecords } from '../sealing/sealed-store.ts'
+import { SecretBytes } from '../sealing/secret-bytes.ts'
 
 const AUDIT_KEY = 'auditKey'
 const AUDIT_KEY_BYTES = 32

@@ -13,14 +13,14 @@ import {
   MIN_PASSWORD_CHARACTERS,
 } from '../domain/identity/limits.ts'
 import type { Group, ManagedIdentity, User, UserSecrets } from '../domain/identity/principals.ts'
-import { SECRET_SALT_BYTES, hashChosenSecret } from '../domain/identity/secret-hash.ts'
-import { type Subscription, type Tenant, isUuid } from '../domain/identity/tenant.ts'
+import { hashChosenSecret, SECRET_SALT_BYTES } from '../domain/identity/secret-hash.ts'
+import { isUuid, type Subscription, type Tenant } from '../domain/identity/tenant.ts'
 import { unixSecondsOf } from '../domain/vault-objects/times.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
 import { type Collection, StoreConflict } from '../ports/store.ts'
-import { SecretBytes } from '../sealing/secret-bytes.ts'
 import type { SealedRecord, SealedRecords } from '../sealing/sealed-store.ts'
+import { SecretBytes } from '../sealing/secret-bytes.ts'
 import {
   findGroup,
   findTenant,
@@ -255,7 +255,8 @@ async function sealedPassword(random: Random, password: string): Promise<SecretB
 /** Answers the id in the form it is stored in. */
 export async function requireTenant(records: SealedRecords, tenantId: string): Promise<string> {
   const tenant = await findTenant(records, tenantId)
-  if (tenant === undefined) throw new IdentityRefused(`there is no tenant ${tenantId}; "keyhaven tenant list" shows them`)
+  if (tenant === undefined)
+    throw new IdentityRefused(`there is no tenant ${tenantId}; "keyhaven tenant list" shows them`)
   return tenant.tenantId
 }
 
@@ -273,7 +274,13 @@ export function idFrom(random: Random, wanted: string | undefined): string {
   return id
 }
 
-async function insert(parts: IdentityParts, collection: Collection, key: string, meta: object, what: string): Promise<void> {
+async function insert(
+  parts: IdentityParts,
+  collection: Collection,
+  key: string,
+  meta: object,
+  what: string,
+): Promise<void> {
   try {
     await parts.records.commit([{ collection, key, expect: 'absent', meta }])
   } catch (error) {

@@ -13,17 +13,17 @@ import {
   MAX_CERTIFICATES_PER_APPLICATION,
   MAX_CHOSEN_SECRETS_PER_APPLICATION,
   MAX_FEDERATED_CREDENTIALS_PER_APPLICATION,
-  MAX_SECRETS_PER_APPLICATION,
   MAX_SECRET_CHARACTERS,
   MAX_SECRET_DAYS,
+  MAX_SECRETS_PER_APPLICATION,
   MIN_CHOSEN_SECRET_CHARACTERS,
 } from '../domain/identity/limits.ts'
 import {
   GENERATED_SECRET_BYTES,
-  SECRET_SALT_BYTES,
-  type SecretHash,
   hashChosenSecret,
   hashGeneratedSecret,
+  SECRET_SALT_BYTES,
+  type SecretHash,
   secretFromRandom,
 } from '../domain/identity/secret-hash.ts'
 import { algorithmsOf } from '../domain/identity/signed-token.ts'

@@ -5,17 +5,23 @@
 import type { Application, ApplicationSecrets } from '../domain/identity/application.ts'
 import { MAX_GROUPS, MAX_GROUPS_PER_TOKEN } from '../domain/identity/limits.ts'
 import { refuseToken } from '../domain/identity/oauth-refusal.ts'
-import { type Group, type ManagedIdentity, type User, type UserSecrets, groupsOf } from '../domain/identity/principals.ts'
-import { type Subscription, type Tenant, defaultTenantOf, isUuid } from '../domain/identity/tenant.ts'
+import {
+  type Group,
+  groupsOf,
+  type ManagedIdentity,
+  type User,
+  type UserSecrets,
+} from '../domain/identity/principals.ts'
+import { defaultTenantOf, isUuid, type Subscription, type Tenant } from '../domain/identity/tenant.ts'
 import type { Collection } from '../ports/store.ts'
 import type { SealedRecord, SealedRecords } from '../sealing/sealed-store.ts'
 
 /** Records read at a time while a whole collection is walked through. */
 const PAGE_SIZE = 200
 /** A user is found by name through a record of this key; ids never start with it. */
-export const USER_NAME_PREFIX = 'upn/'
+const USER_NAME_PREFIX = 'upn/'
 
-export interface UserNameEntry {
+interface UserNameEntry {
   readonly objectId: string
 }
 
@@ -40,7 +46,10 @@ export function listApplications(records: SealedRecords): Promise<readonly Appli
   return listAll<Application>(records, 'applications')
 }
 
-export function findApplication(records: SealedRecords, clientId: string): Promise<SealedRecord<Application> | undefined> {
+export function findApplication(
+  records: SealedRecords,
+  clientId: string,
+): Promise<SealedRecord<Application> | undefined> {
   return readById<Application>(records, 'applications', clientId)
 }
 
@@ -99,7 +108,11 @@ export async function groupsClaimOf(
   return found
 }
 
-async function readById<M>(records: SealedRecords, collection: Collection, id: string): Promise<SealedRecord<M> | undefined> {
+async function readById<M>(
+  records: SealedRecords,
+  collection: Collection,
+  id: string,
+): Promise<SealedRecord<M> | undefined> {
   const key = id.toLowerCase()
   return isUuid(key) ? records.read<M>(collection, key) : undefined
 }

@@ -9,11 +9,14 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { checkServerIdentity, connect, createServer, type Server } from 'node:tls'
 import { promisify } from 'node:util'
+import { createMemoryStore } from '../adapters/storage/memory/memory-store.ts'
 import { type Clock, systemClock } from '../ports/clock.ts'
 import { systemRandom } from '../ports/random.ts'
-import { type Expectation, StoreConflict } from '../ports/store.ts'
-import { SecretBytes } from '../sealing/secret-bytes.ts'
-import type { SealedRecord, SealedRecords } from '../sealing/sealed-store.ts'
+import type { RootKeyProvider } from '../ports/root-key.ts'
+import { type Store, StoreConflict } from '../ports/store.ts'
+import { Keyrings } from '../sealing/keyrings.ts'
+import { sealedRecords } from '../sealing/sealed-records.ts'
+import { INSTALLATION_KEYRING, type SealedRecords } from '../sealing/sealed-store.ts'
 import { ensureLocalCertificates, type LocalCertificates, serverNamesOf } from './local-certificates.ts'
 
 const run = promisify(execFile)
@@ -21,42 +24,31 @@ const MS_PER_DAY = 86_400_000
 const START_MS = Date.UTC(2030, 0, 15, 12)
 const COMMAND_TIMEOUT_MS = 120_000
 
-/** Records as the port promises them, in memory and unsealed: expectations are checked, a commit is all or nothing. */
-function memoryRecords() {
-  let revision = 0
-  const records = new Map<string, { revision: number; meta: string; value?: string }>()
-  const sealed: SealedRecords = {
-    keyring: 'installation',
-    async read<M>(collection: string, key: string): Promise<SealedRecord<M> | undefined> {
-      const found = records.get(`${collection} ${key}`)
-      if (found === undefined) return undefined
-      return {
-        key,
-        revision: found.revision,
-        meta: JSON.parse(found.meta),
-        hasValue: found.value !== undefined,
-        openValue: () => SecretBytes.fromText(found.value ?? assert.fail('no value')),
-      }
-    },
-    page: () => assert.fail('nothing here lists'),
-    async commit(changes) {
-      const holds = (expect: Expectation, is: number | undefined) =>
-        expect === 'any' || (expect === 'absent' ? is === undefined : expect === is)
-      for (const { collection, key, expect } of changes) {
-        if (!holds(expect, records.get(`${collection} ${key}`)?.revision)) throw new StoreConflict(collection, key)
-      }
-      for (const { collection, key, meta, value } of changes) {
-        if (meta === 'keep') continue
-        const text = value?.revealText()
-        records.set(`${collection} ${key}`, {
-          revision: ++revision,
-          meta: JSON.stringify(meta),
-          ...(text === undefined ? {} : { value: text }),
-        })
-      }
-    },
-  }
-  return { sealed, records }
+/** Wraps nothing: what is tested here is above the root key. */
+const openRootKey: RootKeyProvider = {
+  kind: 'test',
+  keyId: 'test',
+  wrap: async (key) => Uint8Array.from(key),
+  unwrap: async (wrapped) => Uint8Array.from(wrapped),
+  close: async () => undefined,
+}
+
+/** Sealed records of an installation in memory; with the store of another, as a second process of that one. */
+async function openRecords(store: Store = createMemoryStore()): Promise<{ sealed: SealedRecords; store: Store }> {
+  const keyrings = await Keyrings.open(store, openRootKey, systemRandom)
+  await keyrings.ensure(INSTALLATION_KEYRING)
+  const sealed = sealedRecords({ store, keyrings, random: systemRandom, keyring: INSTALLATION_KEYRING })
+  return { sealed, store }
+}
+
+/** What an older or other version of the program would have stored. */
+async function changeMeta(sealed: SealedRecords, key: string, change: (json: string) => string): Promise<void> {
+  const record = (await sealed.read('serverCertificates', key)) ?? assert.fail('no record')
+  const meta = JSON.parse(change(JSON.stringify(record.meta)))
+  assert.notDeepEqual(meta, record.meta)
+  await sealed.commit([
+    { collection: 'serverCertificates', key, expect: record.revision, meta, value: record.openValue() },
+  ])
 }
 
 function movableClock(nowMs = START_MS) {
@@ -72,7 +64,7 @@ const serverCertificateOf = (certificates: LocalCertificates) => new X509Certifi
 
 describe('issuing', () => {
   test('the first call makes an authority and a certificate, the second answers the same', async () => {
-    const { sealed } = memoryRecords()
+    const { sealed } = await openRecords()
     const clock = movableClock()
     const first = await ensure(sealed, clock)
     const second = await ensure(sealed, clock)
@@ -83,7 +75,7 @@ describe('issuing', () => {
   })
 
   test('the certificate holds the names of the domain and of the real service', async () => {
-    const certificates = await ensure(memoryRecords().sealed, movableClock(), 'kv.example.org')
+    const certificates = await ensure((await openRecords()).sealed, movableClock(), 'kv.example.org')
     const names = serverCertificateOf(certificates).subjectAltName ?? ''
     for (const name of ['DNS:*.vault.kv.example.org', 'DNS:login.kv.example.org', 'DNS:localhost']) {
       assert.ok(names.split(', ').includes(name), `${name} is missing in ${names}`)
@@ -93,7 +85,7 @@ describe('issuing', () => {
   })
 
   test('the authority lasts ten years, the certificate ninety days, and both have begun', async () => {
-    const certificates = await ensure(memoryRecords().sealed, movableClock())
+    const certificates = await ensure((await openRecords()).sealed, movableClock())
     const [server, authority] = [serverCertificateOf(certificates), new X509Certificate(certificates.caCertificatePem)]
     const days = (c: X509Certificate) => (c.validToDate.getTime() - c.validFromDate.getTime()) / MS_PER_DAY
     assert.equal(days(server), 90)
@@ -104,32 +96,38 @@ describe('issuing', () => {
   })
 
   test('the private key belongs to the certificate and prints as a secret', async () => {
-    const certificates = await ensure(memoryRecords().sealed, movableClock())
+    const certificates = await ensure((await openRecords()).sealed, movableClock())
     const key = createPrivateKey(certificates.privateKeyPem.reveal())
     assert.ok(serverCertificateOf(certificates).checkPrivateKey(key))
     assert.ok(!JSON.stringify(certificates).includes('PRIVATE KEY'))
   })
 
-  test('private keys are kept in sealed values, never in meta data', async () => {
-    const { sealed, records } = memoryRecords()
-    await ensure(sealed, movableClock())
-    assert.equal(records.size, 2)
-    for (const record of records.values()) {
-      assert.ok(!record.meta.includes('PRIVATE KEY'))
-      assert.ok(record.value?.includes('PRIVATE KEY'))
+  test('private keys reach the store sealed', async () => {
+    const { sealed, store } = await openRecords()
+    const { privateKeyPem } = await ensure(sealed, movableClock())
+    const der = createPrivateKey(privateKeyPem.reveal()).export({ type: 'pkcs8', format: 'der' })
+    const stored = await store.page('serverCertificates', { prefix: '', limit: 10 })
+    assert.equal(stored.length, 2)
+    for (const body of stored.map((record) => Buffer.from(record.body))) {
+      assert.ok(!body.includes('PRIVATE KEY') && !body.includes(der))
+    }
+    for (const { key } of stored) {
+      const record = (await sealed.read('serverCertificates', key)) ?? assert.fail('no record')
+      assert.ok(!JSON.stringify(record.meta).includes('PRIVATE KEY'))
+      assert.match(record.openValue().revealText(), /PRIVATE KEY/)
     }
   })
 
   for (const domain of ['', 'Upper.example', '127.0.0.1', '::1', 'a..b', '*.example.org', '-a.example', 'a b']) {
     test(`the domain '${domain}' is refused`, async () => {
-      await assert.rejects(ensure(memoryRecords().sealed, movableClock(), domain), /can't be the domain/)
+      await assert.rejects(ensure((await openRecords()).sealed, movableClock(), domain), /can't be the domain/)
     })
   }
 })
 
 describe('renewal', () => {
   test('the certificate is renewed at two thirds of its life, under the same authority', async () => {
-    const { sealed } = memoryRecords()
+    const { sealed } = await openRecords()
     const clock = movableClock()
     const first = await ensure(sealed, clock)
     clock.now = first.renewAtMs - 1
@@ -143,7 +141,7 @@ describe('renewal', () => {
   })
 
   test('an authority that would not outlive a new certificate is replaced', async () => {
-    const { sealed } = memoryRecords()
+    const { sealed } = await openRecords()
     const clock = movableClock()
     const first = await ensure(sealed, clock)
     clock.now = START_MS + (3650 - 91) * MS_PER_DAY
@@ -155,27 +153,25 @@ describe('renewal', () => {
   })
 
   test('a certificate whose names are no longer those of the domain is issued again under the same authority', async () => {
-    const { sealed, records } = memoryRecords()
+    const { sealed } = await openRecords()
     const clock = movableClock()
     const first = await ensure(sealed, clock)
-    const record = records.get('serverCertificates localhost/server') ?? assert.fail('no record')
-    record.meta = record.meta.replace('"metadata.localhost",', '')
+    await changeMeta(sealed, 'localhost/server', (json) => json.replace('"metadata.localhost",', ''))
     const second = await ensure(sealed, clock)
     assert.deepEqual([second.renewed, second.authorityIsNew], [true, false])
     assert.equal(second.caCertificatePem, first.caCertificatePem)
   })
 
   test('an authority that may not vouch for all names is replaced', async () => {
-    const { sealed, records } = memoryRecords()
+    const { sealed } = await openRecords()
     const clock = movableClock()
     await ensure(sealed, clock)
-    const record = records.get('serverCertificates localhost/authority') ?? assert.fail('no record')
-    record.meta = record.meta.replace('"graph.microsoft.com"', '"graph.example.org"')
+    await changeMeta(sealed, 'localhost/authority', (json) => json.replace('"graph.microsoft.com"', '"graph.test"'))
     assert.equal((await ensure(sealed, clock)).authorityIsNew, true)
   })
 
   test('another domain gets its own authority and leaves the first one alone', async () => {
-    const { sealed } = memoryRecords()
+    const { sealed } = await openRecords()
     const clock = movableClock()
     const first = await ensure(sealed, clock)
     assert.equal((await ensure(sealed, clock, 'kv.test')).authorityIsNew, true)
@@ -183,7 +179,7 @@ describe('renewal', () => {
   })
 
   test('a clock before the authority began is an error, not a reason to replace it', async () => {
-    const { sealed } = memoryRecords()
+    const { sealed } = await openRecords()
     const clock = movableClock()
     await ensure(sealed, clock)
     clock.now = START_MS - MS_PER_DAY
@@ -192,26 +188,32 @@ describe('renewal', () => {
 })
 
 describe('several processes', () => {
+  async function twoProcesses(): Promise<[SealedRecords, SealedRecords]> {
+    const first = await openRecords()
+    return [first.sealed, (await openRecords(first.store)).sealed]
+  }
+
   test('two first calls at once end with one authority and one certificate', async () => {
-    const { sealed } = memoryRecords()
+    const [one, other] = await twoProcesses()
     const clock = movableClock()
-    const both = await Promise.all([ensure(sealed, clock), ensure(sealed, clock)])
+    const both = await Promise.all([ensure(one, clock), ensure(other, clock)])
     assert.equal(both[0].caCertificatePem, both[1].caCertificatePem)
     assert.equal(both[0].certificateChainPem, both[1].certificateChainPem)
+    assert.equal(both[0].privateKeyPem.revealText(), both[1].privateKeyPem.revealText())
     assert.equal(both.filter(({ renewed }) => renewed).length, 1)
   })
 
   test('two renewals at once end with one certificate', async () => {
-    const { sealed } = memoryRecords()
+    const [one, other] = await twoProcesses()
     const clock = movableClock()
-    clock.now = (await ensure(sealed, clock)).renewAtMs
-    const both = await Promise.all([ensure(sealed, clock), ensure(sealed, clock)])
+    clock.now = (await ensure(one, clock)).renewAtMs
+    const both = await Promise.all([ensure(one, clock), ensure(other, clock)])
     assert.equal(both[0].certificateChainPem, both[1].certificateChainPem)
     assert.equal(both.filter(({ renewed }) => renewed).length, 1)
   })
 
   test('a store that conflicts for ever is given up', async () => {
-    const { sealed } = memoryRecords()
+    const { sealed } = await openRecords()
     const contested: SealedRecords = {
       ...sealed,
       commit: () => Promise.reject(new StoreConflict('serverCertificates', 'localhost/server')),
@@ -234,7 +236,7 @@ describe('real clients', { timeout: 5 * COMMAND_TIMEOUT_MS }, () => {
     folder = await mkdtemp(join(tmpdir(), 'keyhaven-certificates-'))
     caFile = join(folder, 'ca.pem')
     // Other programs look at the real clock, so these certificates are of today.
-    certificates = await ensure(memoryRecords().sealed, systemClock)
+    certificates = await ensure((await openRecords()).sealed, systemClock)
     await writeFile(caFile, certificates.caCertificatePem)
     await writeFile(join(folder, 'server.pem'), certificates.certificateChainPem)
     server = createServer({ cert: certificates.certificateChainPem, key: certificates.privateKeyPem.reveal() }, (s) => {

@@ -17,7 +17,8 @@ const SCOPE = /^(?:\/|(?:\/[^/\n]+)+)$/
 export function normalScope(scope: string): string {
   const lower = scope.toLowerCase()
   const normal = lower.length > 1 && lower.endsWith('/') ? lower.slice(0, -1) : lower
-  if (!SCOPE.test(normal)) throw new RoleAssignmentRefused(`"${scope}" is no scope: use an ARM id such as /subscriptions/…`)
+  if (!SCOPE.test(normal))
+    throw new RoleAssignmentRefused(`"${scope}" is no scope: use an ARM id such as /subscriptions/…`)
   return normal
 }
 
@@ -38,7 +39,8 @@ export async function assignRole(
   }
   const at = normalScope(scope)
   for (const existing of await listRoleAssignments(installation, at)) {
-    if (existing.principalId === principalId.toLowerCase() && existing.roleDefinitionId === definition.id) return existing
+    if (existing.principalId === principalId.toLowerCase() && existing.roleDefinitionId === definition.id)
+      return existing
   }
   const assignment: RoleAssignment = {
     id: random.uuid(),

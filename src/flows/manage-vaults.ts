@@ -1,7 +1,8 @@
 /** Making, listing and changing vaults as resources: for the CLI, the start-up of development and the control plane. */
-import { isRetentionDays, isVaultName } from '../domain/vaults/vault-rules.ts'
-import type { Vault } from '../domain/vaults/vault.ts'
+
 import { unixSecondsOf } from '../domain/vault-objects/times.ts'
+import type { Vault } from '../domain/vaults/vault.ts'
+import { isRetentionDays, isVaultName } from '../domain/vaults/vault-rules.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
 import { StoreConflict } from '../ports/store.ts'
@@ -25,7 +26,10 @@ export class VaultRefused extends Error {
 }
 
 /** Makes a vault with a key of its own, in one commit. */
-export async function createVault({ installation, keyrings, clock, random }: VaultParts, wanted: NewVault): Promise<Vault> {
+export async function createVault(
+  { installation, keyrings, clock, random }: VaultParts,
+  wanted: NewVault,
+): Promise<Vault> {
   const vault: Vault = {
     vaultId: random.uuid(),
     resourceGroup: 'keyhaven',

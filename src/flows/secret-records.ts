@@ -3,11 +3,12 @@
  * current version whole; `secretVersions/<vault>/<name>/<version>` with the older ones. Deleting moves the record to
  * `deletedSecrets` and leaves the older versions where they are, unreachable until recovered or purged.
  */
+
+import { MAX_COMMIT_ATTEMPTS } from '../domain/limits/limits.ts'
 import type { DeletedSecretMeta, SecretMeta, SecretVersionMeta } from '../domain/secrets/secret.ts'
 import type { Deletion } from '../domain/vault-objects/deletion.ts'
 import { type NameKey, nameKeyOf, type ObjectName, type ObjectVersion } from '../domain/vault-objects/names.ts'
 import type { UnixSeconds } from '../domain/vault-objects/times.ts'
-import { MAX_COMMIT_ATTEMPTS } from '../domain/limits/limits.ts'
 import { refuse } from '../errors/refusal.ts'
 import { StoreConflict } from '../ports/store.ts'
 import type { SealedChange, SealedRecord, SealedRecords } from '../sealing/sealed-store.ts'

@@ -8,12 +8,12 @@
 import { CompactSign } from 'jose'
 import {
   type AppTokenSubject,
-  type ClientProof,
-  type RequestedResource,
-  type UserTokenSubject,
   appTokenClaims,
+  type ClientProof,
   idTokenClaims,
   issuerOf,
+  type RequestedResource,
+  type UserTokenSubject,
   userTokenClaims,
 } from '../domain/identity/access-token.ts'
 import { AssertionReplays } from '../domain/identity/client-assertion.ts'
@@ -22,8 +22,8 @@ import {
   DEFAULT_MANAGED_IDENTITY_TOKEN_LIFETIME_SECONDS,
   DEFAULT_SIGNING_KEY_DAYS,
   DEFAULT_TOKEN_LIFETIME_SECONDS,
-  MAX_TOKEN_LIFETIME_SECONDS,
   MAX_SECRET_CHARACTERS,
+  MAX_TOKEN_LIFETIME_SECONDS,
 } from '../domain/identity/limits.ts'
 import { refuseToken } from '../domain/identity/oauth-refusal.ts'
 import type { User } from '../domain/identity/principals.ts'
@@ -44,16 +44,16 @@ import {
   groupsClaimOf,
   secretsOfUser,
 } from './identity-directory.ts'
-import { type ClientAuthenticationParts, authenticateClient } from './token-client-authentication.ts'
+import { authenticateClient, type ClientAuthenticationParts } from './token-client-authentication.ts'
 import { type ManagedIdentityRequest, resolveManagedIdentity } from './token-managed-identity.ts'
 import { RefreshTokens } from './token-refresh.ts'
 import {
   type ClientCredentials,
-  type TokenRequest,
   readAppResource,
   readClientCredentials,
   readUserResource,
   requireParameter,
+  type TokenRequest,
 } from './token-request.ts'
 import { TokenSigningKeys } from './token-signing-keys.ts'
 import { SlowHashes } from './token-slow-hashes.ts'
@@ -90,7 +90,12 @@ export interface IssuedToken {
 /** Whether the client used the older parameter; its answer then has the older form. */
 export interface GrantedToken extends IssuedToken {
   readonly isOlderForm: boolean
-  readonly user?: { readonly idToken: string; readonly refreshToken: string; readonly objectId: string; readonly tenantId: string }
+  readonly user?: {
+    readonly idToken: string
+    readonly refreshToken: string
+    readonly objectId: string
+    readonly tenantId: string
+  }
 }
 
 /** Public clients every installation knows, because the tools that sign users in have these ids built in. */
@@ -189,7 +194,11 @@ export class TokenAuthority {
     const isInTenant = await this.#tenantFilter(request.tenant)
     const { application, proof } = await authenticateClient(this.#clientParts, request, credentials, isInTenant)
     const { clientId, objectId, tenantId } = application
-    const issued = await this.#issueToApp({ clientId, objectId, tenantId, proof }, requested, this.#tokenLifetimeSeconds)
+    const issued = await this.#issueToApp(
+      { clientId, objectId, tenantId, proof },
+      requested,
+      this.#tokenLifetimeSeconds,
+    )
     return { ...issued, isOlderForm: isOlderForm(request) }
   }
 
@@ -250,7 +259,8 @@ export class TokenAuthority {
     this.#attempts.presumeFailed(attempt, nowMs)
     const found = await findUserByName(this.#parts.installation, userName)
     const record = found && isInTenant(found.meta.tenantId) ? found : undefined
-    const isRight = await this.#matchesPassword(record, password.slice(0, MAX_SECRET_CHARACTERS + 1))
+    // No user has a password this long, so not hashing it tells nothing about this one.
+    const isRight = password.length <= MAX_SECRET_CHARACTERS && (await this.#matchesPassword(record, password))
     if (record === undefined || !isRight) throw refuseToken('UserCredentialInvalid')
     this.#attempts.succeeded(attempt, nowMs)
     return record.meta
@@ -266,7 +276,8 @@ export class TokenAuthority {
     const read = readTenantSegment(segment)
     if (read.kind === 'unknown') throw refuseToken('TenantNotFound', { tenant: segment })
     if (read.kind !== 'id') return () => true
-    if (!(await findTenant(this.#parts.installation, read.tenantId))) throw refuseToken('TenantNotFound', { tenant: segment })
+    if (!(await findTenant(this.#parts.installation, read.tenantId)))
+      throw refuseToken('TenantNotFound', { tenant: segment })
     return (tenantId) => tenantId === read.tenantId
   }
 

@@ -1,6 +1,6 @@
 /** Finds out whether whoever calls the token endpoint is the application it says it is. */
 import { createPublicKey } from 'node:crypto'
-import { issuerOf, idTokenIssuerOf, type ClientProof } from '../domain/identity/access-token.ts'
+import { type ClientProof, idTokenIssuerOf, issuerOf } from '../domain/identity/access-token.ts'
 import {
   type Application,
   type ClientSecretEntry,
@@ -10,19 +10,19 @@ import {
 import {
   type AssertionReplays,
   CLIENT_ASSERTION_TYPE,
-  type ReplayVerdict,
   isInTime,
   problemOfOwnAssertion,
+  type ReplayVerdict,
 } from '../domain/identity/client-assertion.ts'
 import type { Attempt, FailedAttempts } from '../domain/identity/failed-attempts.ts'
 import { MAX_SECRET_CHARACTERS } from '../domain/identity/limits.ts'
 import { refuseToken } from '../domain/identity/oauth-refusal.ts'
-import { FAST_DECOY, type SecretHash, matchesFastHash } from '../domain/identity/secret-hash.ts'
+import { FAST_DECOY, matchesFastHash, type SecretHash } from '../domain/identity/secret-hash.ts'
 import {
-  type UnverifiedToken,
   audiencesOf,
   readToken,
   stringClaim,
+  type UnverifiedToken,
   verifySignature,
 } from '../domain/identity/signed-token.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -110,7 +110,9 @@ async function requireAssertion(
   request: TokenRequest,
 ): Promise<void> {
   if (request.form.client_assertion_type !== CLIENT_ASSERTION_TYPE) {
-    throw refuseToken('MalformedRequest', { reason: `The parameter 'client_assertion_type' has to be ${CLIENT_ASSERTION_TYPE}.` })
+    throw refuseToken('MalformedRequest', {
+      reason: `The parameter 'client_assertion_type' has to be ${CLIENT_ASSERTION_TYPE}.`,
+    })
   }
   const token = readToken(assertion)
   if (token === 'malformed') throw refuseToken('AssertionInvalid', { reason: 'It is not a well-formed JWT.' })

@@ -1,7 +1,11 @@
 /** Tokens for managed identities, asked for over plain HTTP on the loopback interface in two forms. */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { readResource, type RequestedResource } from '../domain/identity/access-token.ts'
-import { type ManagedIdentity, type ManagedIdentitySelection, selectManagedIdentity } from '../domain/identity/principals.ts'
+import { type RequestedResource, readResource } from '../domain/identity/access-token.ts'
+import {
+  type ManagedIdentity,
+  type ManagedIdentitySelection,
+  selectManagedIdentity,
+} from '../domain/identity/principals.ts'
 import type { SealedRecords } from '../sealing/sealed-store.ts'
 import { listManagedIdentities } from './identity-directory.ts'
 

@@ -4,12 +4,12 @@
  * the user.
  */
 import { CompactEncrypt, compactDecrypt, errors } from 'jose'
-import { REFRESH_TOKEN_LIFETIME_SECONDS, MAX_TOKEN_CHARACTERS } from '../domain/identity/limits.ts'
+import { MAX_TOKEN_CHARACTERS, REFRESH_TOKEN_LIFETIME_SECONDS } from '../domain/identity/limits.ts'
 import { refuseToken } from '../domain/identity/oauth-refusal.ts'
 import type { Random } from '../ports/random.ts'
 import { StoreConflict } from '../ports/store.ts'
-import { SecretBytes } from '../sealing/secret-bytes.ts'
 import type { SealedRecords } from '../sealing/sealed-store.ts'
+import { SecretBytes } from '../sealing/secret-bytes.ts'
 
 export interface RefreshNote {
   readonly objectId: string
@@ -73,7 +73,13 @@ export class RefreshTokens {
     if (stored) return stored.openValue()
     const value = new SecretBytes(this.#random.bytes(KEY_BYTES))
     try {
-      const change = { collection: 'signingKeys', key: KEY_RECORD, expect: 'absent', meta: { purpose: 'refresh' }, value } as const
+      const change = {
+        collection: 'signingKeys',
+        key: KEY_RECORD,
+        expect: 'absent',
+        meta: { purpose: 'refresh' },
+        value,
+      } as const
       await this.#records.commit([change])
       return value
     } catch (error) {

@@ -1,5 +1,10 @@
 /** A token request as the endpoints hand it over, and the parts of it that several grants read the same way. */
-import { type RequestedResource, readDefaultScope, readResource, readUserScopes } from '../domain/identity/access-token.ts'
+import {
+  type RequestedResource,
+  readDefaultScope,
+  readResource,
+  readUserScopes,
+} from '../domain/identity/access-token.ts'
 import { refuseToken } from '../domain/identity/oauth-refusal.ts'
 
 export interface TokenRequest {

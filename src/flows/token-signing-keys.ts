@@ -6,7 +6,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { SIGNING_KEYS_REREAD_MS } from '../domain/identity/limits.ts'
 import type { VerificationKey } from '../domain/identity/signed-token.ts'
-import { type SigningKeyInfo, planSigningKeys, publishedUntilMs } from '../domain/identity/signing-key.ts'
+import { planSigningKeys, publishedUntilMs, type SigningKeyInfo } from '../domain/identity/signing-key.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { IssuerKeys, KeyLookup } from '../ports/issuer-keys.ts'
 import type { Random } from '../ports/random.ts'

@@ -4,7 +4,7 @@
  */
 import { MAX_SLOW_HASHES_AT_ONCE, MAX_SLOW_HASHES_WAITING } from '../domain/identity/limits.ts'
 import { refuseToken } from '../domain/identity/oauth-refusal.ts'
-import { type SecretHash, matchesSlowHash } from '../domain/identity/secret-hash.ts'
+import { matchesSlowHash, type SecretHash } from '../domain/identity/secret-hash.ts'
 
 export class SlowHashes {
   #running = 0

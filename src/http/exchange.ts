@@ -14,7 +14,9 @@ export interface Exchange {
   readonly response: ServerResponse
   readonly startedMs: number
   readonly requestId: string
-  readonly target: HostTarget | { readonly kind: 'managedIdentity'; readonly baseUrl: string; readonly loginUrl: string }
+  readonly target:
+    | HostTarget
+    | { readonly kind: 'managedIdentity'; readonly baseUrl: string; readonly loginUrl: string }
   /** Path as sent, without query. */
   readonly path: string
   readonly query: URLSearchParams
@@ -26,6 +28,8 @@ export interface Exchange {
   caller: Caller | undefined
   decision: AccessDecision | undefined
   isAddressAuthorized: boolean | undefined
+  /** The sentence a refused client gets; the audit record has its first line. */
+  refusal: string | undefined
 }
 
 /** What goes back. `body` is the text to send, undefined for none. */

@@ -13,7 +13,13 @@ export interface HostSettings {
 }
 
 export type HostTarget =
-  | { readonly kind: 'vault'; readonly vaultName: string; readonly baseUrl: string; readonly resource: string; readonly loginUrl: string }
+  | {
+      readonly kind: 'vault'
+      readonly vaultName: string
+      readonly baseUrl: string
+      readonly resource: string
+      readonly loginUrl: string
+    }
   | { readonly kind: 'identity' | 'resourceManager'; readonly baseUrl: string; readonly loginUrl: string }
   | { readonly kind: 'unknown'; readonly baseUrl: string; readonly loginUrl: string }
 

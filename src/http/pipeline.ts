@@ -4,15 +4,15 @@
  * exists. Whatever happens, one audit record is written before the answer leaves, and without it there is no answer.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type PublicRefusal, Refusal, refuse } from '../errors/refusal.ts'
 import { unixSecondsOf } from '../domain/vault-objects/times.ts'
+import { type PublicRefusal, Refusal, refuse } from '../errors/refusal.ts'
+import type { IdentityContext, ServiceContext, VaultContext } from '../operations/contexts.ts'
+import { Answer, type HostKind, type Operation } from '../operations/operation.ts'
 import type { AuditSink } from '../ports/audit-sink.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
-import type { TokenVerifier } from '../ports/token-verifier.ts'
 import { StoreUnavailable } from '../ports/store.ts'
-import { Answer, type HostKind, type Operation } from '../operations/operation.ts'
-import type { IdentityContext, ServiceContext, VaultContext } from '../operations/contexts.ts'
+import type { TokenVerifier } from '../ports/token-verifier.ts'
 import type { BackupSealer } from '../sealing/backup-blob.ts'
 import type { SealedRecords } from '../sealing/sealed-store.ts'
 import { answerHeaders } from './answer-headers.ts'
@@ -225,6 +225,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   async function refusalOutcome(exchange: Exchange, error: unknown): Promise<Outcome> {
     if (error instanceof Answer) return outcomeOf(exchange, error)
     const told = publicRefusalOf(error, exchange.requestId)
+    exchange.refusal = told.message
     const { target, entry } = exchange
     const headers: string[] = []
     if (told.status === 401 && target.kind !== 'unknown') {
@@ -301,6 +302,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       caller: undefined,
       decision: undefined,
       isAddressAuthorized: undefined,
+      refusal: undefined,
     }
   }
 

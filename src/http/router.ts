@@ -43,7 +43,8 @@ export function createRouter(operations: readonly Operation[]): Router {
   }
 }
 
-const newRouter = () => findMyWay({ caseSensitive: false, ignoreDuplicateSlashes: true, ignoreTrailingSlash: true, maxParamLength: 1024 })
+const newRouter = () =>
+  findMyWay({ caseSensitive: false, ignoreDuplicateSlashes: true, ignoreTrailingSlash: true, maxParamLength: 1024 })
 
 const isMethod = (method: string): method is Method => (METHODS as readonly string[]).includes(method)
 

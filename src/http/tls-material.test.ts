@@ -6,7 +6,7 @@ import { createServer, request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import { connect, type ConnectionOptions, type Server, type TLSSocket } from 'node:tls'
+import { type ConnectionOptions, connect, type Server, type TLSSocket } from 'node:tls'
 import { writeServerCertificate } from '../formats/x509-certificate.ts'
 import { SecretBytes } from '../sealing/secret-bytes.ts'
 import {

@@ -194,12 +194,12 @@ function serverCertificateOf(chainPem: string, file: string): X509Certificate {
 function privateKeyOf(pem: Buffer, { keyFile, passphrase }: TlsFiles): KeyObject {
   try {
     return createPrivateKey({ key: pem, ...(passphrase === undefined ? {} : { passphrase: passphrase.reveal() }) })
-  } catch (error) {
+  } catch {
     const isEncrypted = pem.includes('ENCRYPTED')
     if (isEncrypted && passphrase === undefined) {
       throw new TlsMaterialProblem(
         'keyEncrypted',
-        `The key in ${keyFile} is encrypted and no passphrase was given. Give one, or decrypt the file with: openssl pkey -in ENCRYPTED -out PLAIN`,
+        `The key in ${keyFile} is encrypted and no passphrase was given. Decrypt it with: openssl pkey -in ENCRYPTED -out PLAIN`,
       )
     }
     // What the library says is kept out: it can't be known for every version that it quotes nothing of the key.

@@ -1,4 +1,4 @@
-import { type DeletedSecretMeta } from '../domain/secrets/secret.ts'
+import type { DeletedSecretMeta } from '../domain/secrets/secret.ts'
 import { isPurgeDue } from '../domain/vault-objects/deletion.ts'
 import { unixSecondsOf } from '../domain/vault-objects/times.ts'
 import { type Vault, vaultScope } from '../domain/vaults/vault.ts'

@@ -3,8 +3,8 @@ import type { Caller } from '../domain/identity/caller.ts'
 import type { UnixSeconds } from '../domain/vault-objects/times.ts'
 import type { Vault } from '../domain/vaults/vault.ts'
 import type { Random } from '../ports/random.ts'
-import type { SealedRecords } from '../sealing/sealed-store.ts'
 import type { BackupSealer } from '../sealing/backup-blob.ts'
+import type { SealedRecords } from '../sealing/sealed-store.ts'
 
 interface AnyContext {
   /** `https://NAME.vault.localhost:8443`, as the client wrote it, without default port or trailing slash. */

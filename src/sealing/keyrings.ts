@@ -147,12 +147,14 @@ export class Keyrings {
     const old = [...keyring.keys.keys()].filter((generation) => generation !== keyring.current.generation)
     await this.#store.commit([
       { collection: 'vaultKeys', key: name, expect: keyring.pointerRevision, body: 'keep' },
-      ...old.map((generation): Change => ({
-        collection: 'vaultKeys',
-        key: keyOf(name, generation),
-        expect: 'any',
-        body: null,
-      })),
+      ...old.map(
+        (generation): Change => ({
+          collection: 'vaultKeys',
+          key: keyOf(name, generation),
+          expect: 'any',
+          body: null,
+        }),
+      ),
     ])
     await this.reload(name)
     return old.length
@@ -163,12 +165,14 @@ export class Keyrings {
     const keyring = await this.reload(name)
     return [
       { collection: 'vaultKeys', key: name, expect: keyring.pointerRevision, body: null },
-      ...[...keyring.keys.keys()].map((generation): Change => ({
-        collection: 'vaultKeys',
-        key: keyOf(name, generation),
-        expect: 'any',
-        body: null,
-      })),
+      ...[...keyring.keys.keys()].map(
+        (generation): Change => ({
+          collection: 'vaultKeys',
+          key: keyOf(name, generation),
+          expect: 'any',
+          body: null,
+        }),
+      ),
     ]
   }
 

@@ -9,8 +9,8 @@ import {
 } from '../ports/store.ts'
 import { NONCE_BYTES, openBytes, SealBroken, sealBytes, TAG_BYTES } from './aead.ts'
 import type { Keyring, Keyrings } from './keyrings.ts'
-import { SecretBytes } from './secret-bytes.ts'
 import { INSTALLATION_KEYRING, type SealedChange, type SealedRecord, type SealedRecords } from './sealed-store.ts'
+import { SecretBytes } from './secret-bytes.ts'
 
 /** Format of a sealed record: version, key generation, length of the sealed meta data, sealed meta, sealed value. */
 const FORMAT = 1
@@ -52,12 +52,7 @@ export function sealedRecords({ store, keyrings, random, keyring: name }: Sealed
   function seal(keyring: Keyring, collection: Collection, key: string, meta: object, value: SecretBytes | undefined) {
     const current = keyring.current
     const plainMeta = Buffer.from(JSON.stringify(meta))
-    const sealedMeta = sealBytes(
-      current.key,
-      random.bytes(NONCE_BYTES),
-      associated(collection, key, 'meta'),
-      plainMeta,
-    )
+    const sealedMeta = sealBytes(current.key, random.bytes(NONCE_BYTES), associated(collection, key, 'meta'), plainMeta)
     const header = Buffer.allocUnsafe(HEADER_BYTES)
     header.writeUInt8(FORMAT, 0)
     header.writeUInt32BE(current.generation, 1)
@@ -68,7 +63,11 @@ export function sealedRecords({ store, keyrings, random, keyring: name }: Sealed
       associated(collection, key, 'value'),
       sealedMeta.subarray(sealedMeta.byteLength - TAG_BYTES),
     ])
-    return Buffer.concat([header, sealedMeta, sealBytes(current.key, random.bytes(NONCE_BYTES), boundTo, value.reveal())])
+    return Buffer.concat([
+      header,
+      sealedMeta,
+      sealBytes(current.key, random.bytes(NONCE_BYTES), boundTo, value.reveal()),
+    ])
   }
 
   function open<M>(keyring: Keyring, collection: Collection, record: StoredRecord): SealedRecord<M> {
@@ -147,8 +146,7 @@ export function sealedRecords({ store, keyrings, random, keyring: name }: Sealed
           ])
           return
         } catch (error) {
-          const isRotated =
-            error instanceof StoreConflict && error.collection === 'vaultKeys' && error.key === name
+          const isRotated = error instanceof StoreConflict && error.collection === 'vaultKeys' && error.key === name
           if (!isRotated || attempt === MAX_REKEY_ATTEMPTS) throw error
           await keyrings.reload(name)
         }

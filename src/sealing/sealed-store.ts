@@ -6,8 +6,9 @@
  * versions. A record has two parts sealed apart: `meta`, which lists read, and `value`, which is opened only by an
  * operation that answers it.
  */
-import type { SecretBytes } from './secret-bytes.ts'
+
 import type { Change, Collection, Expectation, PageRequest } from '../ports/store.ts'
+import type { SecretBytes } from './secret-bytes.ts'
 
 /** The keyring of records that belong to no vault: vaults themselves, identities, role assignments, signing keys. */
 export const INSTALLATION_KEYRING = 'installation'

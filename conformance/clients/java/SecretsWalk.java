@@ -155,7 +155,8 @@ public final class SecretsWalk {
     holds(deleted.getScheduledPurgeDate().isAfter(deleted.getDeletedOn()));
     equal(name, client.getDeletedSecret(name).getName());
     holds(client.listDeletedSecrets().stream().anyMatch(item -> item.getName().equals(name)));
-    equal(409, refused(ResourceModifiedException.class, () -> client.setSecret(name, "x")).getResponse().getStatusCode());
+    HttpResponseException taken = refused(ResourceModifiedException.class, () -> client.setSecret(name, "x"));
+    equal(409, taken.getResponse().getStatusCode());
     SyncPoller<KeyVaultSecret, Void> recovery = client.beginRecoverDeletedSecret(name).setPollInterval(POLLING);
     recovery.waitForCompletion();
     equal(made.getId(), client.getSecret(name).getId());

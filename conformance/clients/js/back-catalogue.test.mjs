@@ -19,7 +19,11 @@ subscribe('http.client.request.start', ({ request }) => {
   if (/^\/(deleted)?secrets(\/|$)/.test(pathname)) sentVersions.add(searchParams.get('api-version'))
 })
 
-const rejection = (promise) => promise.then(() => assert.fail('expected a refusal'), (error) => error)
+const rejection = (promise) =>
+  promise.then(
+    () => assert.fail('expected a refusal'),
+    (error) => error,
+  )
 const collect = async (pages) => {
   const items = []
   for await (const item of pages) items.push(item)
@@ -56,7 +60,10 @@ test(`${release} lists by page`, async () => {
     sizes.push(page.length)
     seen.push(...page.map((item) => item.version))
   }
-  assert.deepEqual(sizes.filter((size) => size > 0), [2, 1])
+  assert.deepEqual(
+    sizes.filter((size) => size > 0),
+    [2, 1],
+  )
   assert.deepEqual(seen.sort(), versions.sort())
   assert.ok((await collect(client.listPropertiesOfSecrets())).some((item) => item.name === name))
   assert.deepEqual(await collect(client.listPropertiesOfSecretVersions(`${prefix}-missing`)), [])

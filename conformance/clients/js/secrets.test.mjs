@@ -26,7 +26,11 @@ const collect = async (pages) => {
   for await (const item of pages) items.push(item)
   return items
 }
-const rejection = (promise) => promise.then(() => assert.fail('expected a refusal'), (error) => error)
+const rejection = (promise) =>
+  promise.then(
+    () => assert.fail('expected a refusal'),
+    (error) => error,
+  )
 
 async function deleteSecret(name) {
   const poller = await client.beginDeleteSecret(name, polling)
@@ -128,7 +132,10 @@ test('a missing secret is SecretNotFound with status 404', async () => {
   assert.equal(error.name, 'RestError')
   assert.equal(error.statusCode, 404)
   assert.equal(error.code, 'SecretNotFound')
-  assert.match(error.message, new RegExp(`secret with \\(name/id\\) ${nameOf('missing')} was not found in this key vault`))
+  assert.match(
+    error.message,
+    new RegExp(`secret with \\(name/id\\) ${nameOf('missing')} was not found in this key vault`),
+  )
 })
 
 test('a missing version is SecretNotFound too', async () => {

@@ -1,7 +1,11 @@
 /** Rules for the tokens applications sign in with instead of a secret (RFC 7523), apart from their signature. */
 import { createHash } from 'node:crypto'
-import { CLOCK_SKEW_SECONDS, MAX_ASSERTION_LIFETIME_SECONDS, MAX_REMEMBERED_ASSERTIONS_PER_APPLICATION } from './limits.ts'
-import { type Claims, audiencesOf, stringClaim, timeClaim } from './signed-token.ts'
+import {
+  CLOCK_SKEW_SECONDS,
+  MAX_ASSERTION_LIFETIME_SECONDS,
+  MAX_REMEMBERED_ASSERTIONS_PER_APPLICATION,
+} from './limits.ts'
+import { audiencesOf, type Claims, stringClaim, timeClaim } from './signed-token.ts'
 
 export const CLIENT_ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 

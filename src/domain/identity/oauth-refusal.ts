@@ -12,7 +12,7 @@ interface Entry {
   readonly message: string | ((parameters: any) => string)
 }
 
-export const oauthRefusals = {
+const oauthRefusals = {
   MissingParameter: {
     status: 400,
     error: 'invalid_request',

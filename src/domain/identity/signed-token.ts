@@ -35,7 +35,7 @@ export function readToken(token: string): UnverifiedToken | 'malformed' | 'unsup
   if (parts.length !== 3 || !encodedHeader || !encodedClaims || signature === undefined) return 'malformed'
   const header = jsonObjectOf(encodedHeader)
   const claims = jsonObjectOf(encodedClaims)
-  if (header === undefined || claims === undefined) return 'malformed'
+  if (header === undefined || claims === undefined || !isCanonical(signature)) return 'malformed'
   if (!isAcceptedType(header.typ) || 'crit' in header) return 'malformed'
   const algorithm = SIGNATURE_ALGORITHMS.find((known) => known === header.alg)
   if (algorithm === undefined) return 'unsupportedAlgorithm'
@@ -43,7 +43,11 @@ export function readToken(token: string): UnverifiedToken | 'malformed' | 'unsup
 }
 
 /** Whether exactly this key signed exactly this token. Never throws for anything a client can send. */
-export async function verifySignature(token: string, key: VerificationKey, algorithm: SignatureAlgorithm): Promise<boolean> {
+export async function verifySignature(
+  token: string,
+  key: VerificationKey,
+  algorithm: SignatureAlgorithm,
+): Promise<boolean> {
   if (!key.algorithms.includes(algorithm)) return false
   try {
     await compactVerify(token, key.publicKey, { algorithms: [algorithm] })
@@ -88,6 +92,11 @@ function isAcceptedType(typ: unknown): boolean {
   if (typeof typ !== 'string') return false
   const lower = typ.toLowerCase()
   return lower === 'jwt' || lower === 'at+jwt' || lower === 'application/at+jwt'
+}
+
+/** Decoders forgive padding, blanks and spare bits; one signed token must not be many different texts. */
+function isCanonical(signature: string): boolean {
+  return Buffer.from(signature, 'base64url').toString('base64url') === signature
 }
 
 const BASE64URL = /^[A-Za-z0-9_-]+$/

@@ -32,9 +32,7 @@ export function readTenantSegment(segment: string): TenantSegment {
 /** The one made first where several claim to be it, so that every node picks the same. */
 export function defaultTenantOf(tenants: readonly Tenant[]): Tenant | undefined {
   const candidates = tenants.filter((tenant) => tenant.isDefault)
-  return candidates.sort(
-    (a, b) => a.createdUnixSeconds - b.createdUnixSeconds || (a.tenantId < b.tenantId ? -1 : 1),
-  )[0]
+  return candidates.sort((a, b) => a.createdUnixSeconds - b.createdUnixSeconds || (a.tenantId < b.tenantId ? -1 : 1))[0]
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/

@@ -2,8 +2,19 @@
  * What a secret is: a name with versions. The record of the secret holds its current version whole, so reading the
  * current value is one look-up; older versions have records of their own.
  */
-import { MAX_CONTENT_TYPE_CHARACTERS, MAX_SECRET_VALUE_BYTES, MAX_TAG_NAME_CHARACTERS, MAX_TAG_VALUE_CHARACTERS, MAX_TAGS } from '../limits/limits.ts'
-import { type AttributesInput, newAttributes, type StoredAttributes, updatedAttributes } from '../vault-objects/attributes.ts'
+import {
+  MAX_CONTENT_TYPE_CHARACTERS,
+  MAX_SECRET_VALUE_BYTES,
+  MAX_TAG_NAME_CHARACTERS,
+  MAX_TAG_VALUE_CHARACTERS,
+  MAX_TAGS,
+} from '../limits/limits.ts'
+import {
+  type AttributesInput,
+  newAttributes,
+  type StoredAttributes,
+  updatedAttributes,
+} from '../vault-objects/attributes.ts'
 import type { Deletion } from '../vault-objects/deletion.ts'
 import type { ObjectName, ObjectVersion } from '../vault-objects/names.ts'
 import type { UnixSeconds } from '../vault-objects/times.ts'

@@ -42,9 +42,7 @@ export function vaultScope(vault: Pick<Vault, 'subscriptionId' | 'resourceGroup'
 }
 
 /** Retention 90 is the service's default, less is `Customized` (observed). */
-export function recoveryLevelOf(
-  vault: Pick<Vault, 'softDeleteRetentionInDays' | 'enablePurgeProtection'>,
-): string {
+export function recoveryLevelOf(vault: Pick<Vault, 'softDeleteRetentionInDays' | 'enablePurgeProtection'>): string {
   const base = vault.softDeleteRetentionInDays === 90 ? 'Recoverable' : 'CustomizedRecoverable'
   return vault.enablePurgeProtection ? base : `${base}+Purgeable`
 }

@@ -14,12 +14,14 @@ export function auditRecordOf(exchange: Exchange, status: number, nowMs: number)
   return {
     time: formatAuditTime(exchange.startedMs),
     resourceId: entry?.scope.toUpperCase() ?? '',
-    operationName: isVault && status === 401 ? 'Authentication' : (operation?.audit.operationName ?? 'UnknownOperation'),
+    operationName:
+      isVault && status === 401 ? 'Authentication' : (operation?.audit.operationName ?? 'UnknownOperation'),
     operationVersion: exchange.apiVersion?.requested ?? exchange.query.get('api-version')?.slice(0, 64) ?? '',
     category: 'AuditEvent',
-    resultType: status < 400 ? 'Success' : 'Failure',
+    // The service says Success of refused requests too; the status tells (public samples of its records).
+    resultType: status < 500 ? 'Success' : 'Failure',
     resultSignature: httpStatusWords(status),
-    resultDescription: '',
+    resultDescription: exchange.refusal?.split('\r\n', 1)[0] ?? '',
     durationMs: String(Math.max(0, Math.round(nowMs - exchange.startedMs))),
     callerIpAddress: exchange.clientAddress,
     correlationId: clientRequestIdOf(request) ?? '',
@@ -33,7 +35,9 @@ export function auditRecordOf(exchange: Exchange, status: number, nowMs: number)
       ...optional('tlsVersion', tlsVersionOf(request)),
       ...(decision?.model === 'policy' ? { isAccessPolicyMatch: decision.allowed } : {}),
       ...(decision?.model === 'rbac' ? { isRbacAuthorized: decision.allowed } : {}),
-      ...(decision?.allowed === true && decision.model === 'rbac' ? { appliedAssignmentId: decision.assignmentId } : {}),
+      ...(decision?.allowed === true && decision.model === 'rbac'
+        ? { appliedAssignmentId: decision.assignmentId }
+        : {}),
       ...optional('isAddressAuthorized', exchange.isAddressAuthorized),
       ...(isVault ? { subnetId: '(unknown)' } : {}),
       requestId: exchange.requestId,

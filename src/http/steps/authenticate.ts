@@ -1,5 +1,5 @@
 import type { Caller } from '../../domain/identity/caller.ts'
-import { refuse, type Refusal } from '../../errors/refusal.ts'
+import { type Refusal, refuse } from '../../errors/refusal.ts'
 import type { TokenExpectation, TokenProblem, TokenVerifier } from '../../ports/token-verifier.ts'
 
 /** The Key Vault application's id, an audience that newer clients use. */
@@ -13,9 +13,7 @@ export function vaultAudiences(resource: string): readonly string[] {
 
 export function resourceManagerAudiences(baseUrl: string): readonly string[] {
   const withoutPort = baseUrl.replace(/:\d+$/, '')
-  return [
-    ...new Set([baseUrl, withoutPort, 'https://management.azure.com', 'https://management.core.windows.net']),
-  ]
+  return [...new Set([baseUrl, withoutPort, 'https://management.azure.com', 'https://management.core.windows.net'])]
 }
 
 /** The caller, or a refusal with 401. Only the Bearer scheme is known; anything else counts as no token. */

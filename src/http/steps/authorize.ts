@@ -3,7 +3,7 @@ import { type AccessDecision, decideAccess, type RoleAssignment } from '../../do
 import type { Permission } from '../../domain/access/permission.ts'
 import type { Caller } from '../../domain/identity/caller.ts'
 import { isObjectName } from '../../domain/vault-objects/names.ts'
-import { refuse, type Refusal } from '../../errors/refusal.ts'
+import { type Refusal, refuse } from '../../errors/refusal.ts'
 import type { VaultEntry } from '../directory.ts'
 
 type VaultObjectPermission = Extract<Permission, { kind: 'vaultObject' }>

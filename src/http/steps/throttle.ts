@@ -1,4 +1,8 @@
-import { OTHER_TRANSACTIONS_PER_WINDOW, SECRET_CREATES_PER_WINDOW, THROTTLE_WINDOW_MS } from '../../domain/limits/limits.ts'
+import {
+  OTHER_TRANSACTIONS_PER_WINDOW,
+  SECRET_CREATES_PER_WINDOW,
+  THROTTLE_WINDOW_MS,
+} from '../../domain/limits/limits.ts'
 import { refuse } from '../../errors/refusal.ts'
 import type { ThrottleClass } from '../../operations/operation.ts'
 

@@ -1,3 +1,4 @@
+import { Type } from 'typebox'
 import { anonymous } from '../../domain/access/permission.ts'
 import { defineOperation } from '../operation.ts'
 import {
@@ -6,7 +7,6 @@ import {
   managedIdentityTokenAnswer,
   selectionOf,
 } from './managed-identity-token.ts'
-import { Type } from 'typebox'
 
 /** Gives a managed identity's token to a process that was told the secret header value (App Service form, 2019-08-01). */
 export const getAppServiceToken = defineOperation({

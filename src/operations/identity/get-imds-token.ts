@@ -27,7 +27,8 @@ export const getImdsToken = defineOperation({
   answer: managedIdentityAnswer,
   refusals: [],
   handle({ authority, headers }, { query }) {
-    if (headers.metadata?.toLowerCase() !== 'true') return Promise.resolve(refused('Required metadata header not specified'))
+    if (headers.metadata?.toLowerCase() !== 'true')
+      return Promise.resolve(refused('Required metadata header not specified'))
     if (headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined) {
       return Promise.resolve(refused('Forwarded requests are not answered'))
     }

@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import type { ManagedIdentitySelection } from '../../domain/identity/principals.ts'
 import type { TokenAuthority } from '../../flows/token-authority.ts'
-import { type ManagedIdentityRequest, ManagedIdentityRefusal } from '../../flows/token-managed-identity.ts'
+import { ManagedIdentityRefusal, type ManagedIdentityRequest } from '../../flows/token-managed-identity.ts'
 import { Answer } from '../operation.ts'
 import { unstored } from './oauth-answer.ts'
 

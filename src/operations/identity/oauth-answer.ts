@@ -1,6 +1,7 @@
 /** The envelope of the login endpoints: how a refusal looks there, and what every answer carries. */
-import { type OAuthRefusalName, OAuthRefusal, oauthRefusals } from '../../domain/identity/oauth-refusal.ts'
+
 import { KEY_SET_MAX_AGE_SECONDS } from '../../domain/identity/limits.ts'
+import { OAuthRefusal } from '../../domain/identity/oauth-refusal.ts'
 import { isUuid } from '../../domain/identity/tenant.ts'
 import type { IdentityContext } from '../contexts.ts'
 import { Answer } from '../operation.ts'
@@ -58,6 +59,3 @@ function correlationIdOf(context: IdentityContext): string {
   const sent = context.headers['client-request-id']?.toLowerCase()
   return sent !== undefined && isUuid(sent) ? sent : context.random.uuid()
 }
-
-/** For tests and documents that list what can be refused. */
-export const refusalNames = Object.keys(oauthRefusals) as readonly OAuthRefusalName[]

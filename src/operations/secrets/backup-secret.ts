@@ -4,8 +4,8 @@ import { nameKeyOf } from '../../domain/vault-objects/names.ts'
 import { refuse } from '../../errors/refusal.ts'
 import { readLiveSecret, readOlderVersions } from '../../flows/secret-records.ts'
 import { defineOperation } from '../operation.ts'
-import { backupAnswer, nameParams, noQuery, requireName } from './secret-shapes.ts'
 import type { SecretBackup } from './secret-backup.ts'
+import { backupAnswer, nameParams, noQuery, requireName } from './secret-shapes.ts'
 
 /** Answers all versions of a secret as a blob that only this installation can read. */
 export const backupSecret = defineOperation({

@@ -1,10 +1,10 @@
 /** The JSON of secrets as the newest api-version has it; member order is the order observed on the wire. */
 import Type, { type Static } from 'typebox'
-import type { DeletedSecretMeta, SecretVersionMeta } from '../../domain/secrets/secret.ts'
-import { recoveryLevelOf } from '../../domain/vaults/vault.ts'
 import { MAX_PAGE_SIZE } from '../../domain/limits/limits.ts'
-import { refuse } from '../../errors/refusal.ts'
+import type { DeletedSecretMeta, SecretVersionMeta } from '../../domain/secrets/secret.ts'
 import { isObjectName, type ObjectName } from '../../domain/vault-objects/names.ts'
+import { recoveryLevelOf } from '../../domain/vaults/vault.ts'
+import { refuse } from '../../errors/refusal.ts'
 import type { SecretBytes } from '../../sealing/secret-bytes.ts'
 import type { VaultContext } from '../contexts.ts'
 
@@ -84,7 +84,11 @@ export function requireName(name: string): ObjectName {
   return name
 }
 
-export function toSecretBundle(context: VaultContext, meta: SecretVersionMeta, value?: SecretBytes): Static<typeof secretBundle> {
+export function toSecretBundle(
+  context: VaultContext,
+  meta: SecretVersionMeta,
+  value?: SecretBytes,
+): Static<typeof secretBundle> {
   return {
     ...(value === undefined ? {} : { value: value.revealText() }),
     ...toItem(context, meta, `/${meta.version}`),
@@ -101,7 +105,10 @@ export function toSecretVersionItem(context: VaultContext, meta: SecretVersionMe
   return toItem(context, meta, `/${meta.version}`)
 }
 
-export function toDeletedSecretBundle(context: VaultContext, meta: DeletedSecretMeta): Static<typeof deletedSecretBundle> {
+export function toDeletedSecretBundle(
+  context: VaultContext,
+  meta: DeletedSecretMeta,
+): Static<typeof deletedSecretBundle> {
   return { ...toDeletedMembers(context, meta), ...toSecretBundle(context, meta) }
 }
 

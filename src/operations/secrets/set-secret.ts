@@ -1,7 +1,8 @@
+import { onSecret } from '../../domain/access/permission.ts'
+import type { SecretMeta } from '../../domain/secrets/secret.ts'
 import { isValueTooLong, keepsLimits, newSecretVersion } from '../../domain/secrets/secret.ts'
 import { isBeingDeleted } from '../../domain/vault-objects/deletion.ts'
 import { nameKeyOf, versionFrom } from '../../domain/vault-objects/names.ts'
-import { onSecret } from '../../domain/access/permission.ts'
 import { refuse } from '../../errors/refusal.ts'
 import {
   decideAndCommit,
@@ -10,7 +11,6 @@ import {
   secretKey,
   secretVersionKey,
 } from '../../flows/secret-records.ts'
-import type { SecretMeta } from '../../domain/secrets/secret.ts'
 import { SecretBytes } from '../../sealing/secret-bytes.ts'
 import { defineOperation } from '../operation.ts'
 import { nameParams, noQuery, requireName, secretBundle, setSecretBody, toSecretBundle } from './secret-shapes.ts'

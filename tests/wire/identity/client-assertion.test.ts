@@ -1,6 +1,6 @@
 /** Applications that sign in with a certificate or with a token of another issuer instead of a secret. */
 import assert from 'node:assert/strict'
-import { type KeyObject, X509Certificate, generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { CompactSign } from 'jose'
 import { CLIENT_ASSERTION_TYPE } from '../../../src/domain/identity/client-assertion.ts'
@@ -8,9 +8,9 @@ import { MAX_REMEMBERED_ASSERTIONS_PER_APPLICATION } from '../../../src/domain/i
 import { algorithmsOf } from '../../../src/domain/identity/signed-token.ts'
 import { createManagedIdentity } from '../../../src/flows/identity-administration.ts'
 import {
-  type CreatedApplication,
   addCertificate,
   addFederatedCredential,
+  type CreatedApplication,
   removeCredential,
 } from '../../../src/flows/identity-applications.ts'
 import { writeKeyCertificate } from '../../../src/formats/x509-certificate.ts'
@@ -18,13 +18,13 @@ import type { IssuerKeys } from '../../../src/ports/issuer-keys.ts'
 import {
   AUTHORITY_URL,
   DAY_MS,
-  type Installation,
-  START_MS,
-  VAULT_RESOURCE,
   getManagedToken,
+  type Installation,
   openInstallation,
   partsOf,
   postToken,
+  START_MS,
+  VAULT_RESOURCE,
 } from './identity-fixture.ts'
 
 const NOW = START_MS / 1000
@@ -87,7 +87,10 @@ const accepted: readonly { name: string; header: { alg: string }; certificate?: 
     name: 'PS256 and x5t#S256',
     header: { alg: 'PS256', 'x5t#S256': thumbprint(rsaCertificate, 'fingerprint256') } as { alg: string },
   },
-  { name: 'a hexadecimal kid', header: { alg: 'RS256', kid: rsaCertificate.fingerprint.replaceAll(':', '') } as { alg: string } },
+  {
+    name: 'a hexadecimal kid',
+    header: { alg: 'RS256', kid: rsaCertificate.fingerprint.replaceAll(':', '') } as { alg: string },
+  },
   { name: 'a base64url kid', header: { alg: 'RS256', kid: thumbprint(rsaCertificate) } as { alg: string } },
   {
     name: 'ES256',
@@ -138,7 +141,12 @@ const refused: readonly {
   { name: 'naming no certificate', header: { alg: 'RS256' }, code: 700027 },
   {
     name: 'bringing its own certificate',
-    header: { ...RS256, x5t: thumbprint(certificateOf(stranger.privateKey)), x5c: ['…'], jwk: stranger.publicKey.export({ format: 'jwk' }) },
+    header: {
+      ...RS256,
+      x5t: thumbprint(certificateOf(stranger.privateKey)),
+      x5c: ['…'],
+      jwk: stranger.publicKey.export({ format: 'jwk' }),
+    },
     key: stranger.privateKey,
     code: 700027,
   },
@@ -243,7 +251,12 @@ const issuerKeys: IssuerKeys = {
       ? { kind: 'found', key: { kid, publicKey: rsa.publicKey, algorithms: algorithmsOf(rsa.publicKey) } }
       : { kind: 'unknown' },
 }
-const federatedClaims = { iss: ISSUER, sub: 'system:serviceaccount:shop:web', aud: ['api://AzureADTokenExchange'], exp: NOW + 3600 }
+const federatedClaims = {
+  iss: ISSUER,
+  sub: 'system:serviceaccount:shop:web',
+  aud: ['api://AzureADTokenExchange'],
+  exp: NOW + 3600,
+}
 const FEDERATED = { alg: 'RS256', kid: 'cluster-1' }
 
 async function federated(): Promise<Installation & { app: CreatedApplication }> {
@@ -265,7 +278,13 @@ test('a token of a federated issuer signs an application in, again and again', a
   }
 })
 
-const unfederated: readonly { name: string; claims?: object; header?: { alg: string; kid?: string }; key?: KeyObject; code: number }[] = [
+const unfederated: readonly {
+  name: string
+  claims?: object
+  header?: { alg: string; kid?: string }
+  key?: KeyObject
+  code: number
+}[] = [
   { name: 'another issuer', claims: { iss: `${ISSUER}/` }, code: 700211 },
   { name: 'a subject in another letter case', claims: { sub: federatedClaims.sub.toUpperCase() }, code: 700213 },
   { name: 'no subject', claims: { sub: undefined }, code: 700213 },
@@ -296,7 +315,10 @@ test('an issuer that cannot be reached is a passing error', async () => {
 
 test('a managed identity of this installation can be federated without asking ourselves over the network', async () => {
   const { context, tenant, parts, createApp } = await openInstallation()
-  const { identity, endpointHeader = '' } = await createManagedIdentity(parts, { displayName: 'worker', tenantId: tenant.tenantId })
+  const { identity, endpointHeader = '' } = await createManagedIdentity(parts, {
+    displayName: 'worker',
+    tenantId: tenant.tenantId,
+  })
   const app = await createApp({ secretDays: 0 })
   await addFederatedCredential(parts, app.clientId, {
     displayName: 'worker',

@@ -8,8 +8,8 @@ import { TokenAuthority, type TokenAuthoritySettings } from '../../../src/flows/
 import type { IdentityContext } from '../../../src/operations/contexts.ts'
 import { getAppServiceToken } from '../../../src/operations/identity/get-app-service-token.ts'
 import { getImdsToken } from '../../../src/operations/identity/get-imds-token.ts'
-import { requestTokenV2 } from '../../../src/operations/identity/request-token-v2.ts'
 import { requestToken } from '../../../src/operations/identity/request-token.ts'
+import { requestTokenV2 } from '../../../src/operations/identity/request-token-v2.ts'
 import { Answer } from '../../../src/operations/operation.ts'
 import type { Clock } from '../../../src/ports/clock.ts'
 import type { IssuerKeys } from '../../../src/ports/issuer-keys.ts'
@@ -154,7 +154,6 @@ export async function getManagedToken(
 /** The claims and header of a token, unchecked. */
 export function partsOf(token: unknown): { header: Record<string, unknown>; claims: Record<string, unknown> } {
   const [header = '', claims = ''] = String(token).split('.')
-  const read = (part: string) =>
-    JSON.parse(Buffer.from(part, 'base64url').toString('utf8')) as Record<string, unknown>
+  const read = (part: string) => JSON.parse(Buffer.from(part, 'base64url').toString('utf8')) as Record<string, unknown>
   return { header: read(header), claims: read(claims) }
 }

@@ -1,6 +1,6 @@
 /** Where a stream stands when its process starts, or why it must not go on. */
 import type { AuditAnchor } from '../../../domain/audit/audit-anchors.ts'
-import { type AuditMac, CHAIN_START, type RecoveryNote, openLine } from '../../../domain/audit/audit-chain.ts'
+import { type AuditMac, CHAIN_START, openLine, type RecoveryNote } from '../../../domain/audit/audit-chain.ts'
 import { type AuditFile, listStreamFiles } from './audit-files.ts'
 import { type FileTail, readLastLines } from './read-lines.ts'
 

@@ -167,7 +167,11 @@ test('after a failed write on a new day the empty file is used, so no two files 
 
 test('a failing anchor is told, refuses no request and is tried again by the timer only', async (t) => {
   const log = makeAuditLog(t)
-  const sink = await log.open({ settings: { anchorAfterRecords: 2, anchorAfterSeconds: 10 } })
+  const sink = await log.open({
+    settings: { anchorAfterRecords: 2, anchorAfterSeconds: 10 },
+    // An anchor that is tried has then failed before the next append.
+    files: { ...systemFileOperations, sync: async () => undefined, syncFolder: async () => undefined },
+  })
   log.anchors.fail = true
   await appendRecords(sink, 1, 1)
   await loopTurnsUntil(() => log.problems.length === 1)
@@ -220,6 +224,30 @@ test('closing rejects when the files cannot be synced, and releases them all the
   isBroken = true
   await assert.rejects(sink.close(), /sync/)
   assert.equal(closed, 1)
+})
+
+test('every file that was opened is closed again', async (t) => {
+  const log = makeAuditLog(t)
+  const opened = new Set<number>()
+  const files: AuditFileOperations = {
+    ...systemFileOperations,
+    create(path) {
+      const fd = systemFileOperations.create(path)
+      opened.add(fd)
+      return fd
+    },
+    close(fd) {
+      assert.equal(opened.delete(fd), true)
+      systemFileOperations.close(fd)
+    },
+  }
+  for (const durability of ['written', 'synced'] as const) {
+    const sink = await log.open({ stream: durability, files, settings: { durability, maxFileBytes: 1 } })
+    assert.equal((await appendBatches(sink, 6)).length, 18)
+    await sink.close()
+    assert.equal(log.fileNames(durability).length, 6)
+    assert.deepEqual([...opened], [])
+  }
 })
 
 test('an anchor store that cannot be read at the start keeps the stream closed', async (t) => {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { cpSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type AuditLog, appendRecords, makeAuditLog, recordNumbers } from './audit-log-fixture.ts'
+import { type AuditLog, appendRecords, makeAuditLog, recordNumbers, TestClock } from './audit-log-fixture.ts'
 import { AuditStreamRefused } from './chain-end.ts'
+import { openFileAuditSink } from './file-audit-sink.ts'
 
 /** Writes records 1 to `count` and closes. Without an anchor, as after a kill before the first one was written. */
 async function written(
@@ -27,7 +28,8 @@ test('a last line torn at any byte is cut off and told in the next record', asyn
     log.anchors.kept.clear()
     log.write(name, bytes.subarray(0, length))
     const sink = await log.open()
-    await appendRecords(sink, 3, 2)
+    await appendRecords(sink, 3, 1)
+    await appendRecords(sink, 4, 1)
     await sink.close()
     assert.deepEqual(recordNumbers(log.lines()), [1, 3, 4])
     const [, second = '', third = ''] = log.lines()
@@ -82,11 +84,18 @@ test('an empty newest file, left by a kill right after it was begun, is gone on 
 
 test('records behind the last anchor, which a kill leaves, are gone on from', async (t) => {
   const log = makeAuditLog(t)
-  const sink = await log.open()
-  await appendRecords(sink, 1, 1)
+  // Its clock stands still, like that of a process that is gone; nothing is closed.
+  const killed = await openFileAuditSink({
+    folder: log.folder,
+    stream: 'node-1',
+    key: log.key,
+    clock: new TestClock(),
+    anchors: log.anchors,
+    onProblem: (problem) => assert.fail(problem),
+  })
+  await appendRecords(killed, 1, 1)
   await log.anchors.written(1)
-  await appendRecords(sink, 2, 3)
-  // The process is gone here: nothing is closed.
+  await appendRecords(killed, 2, 3)
   const next = await log.open()
   log.clock.advance(10_000)
   await log.anchors.written(2)

@@ -2,12 +2,12 @@
 import type { AuditAnchor } from '../../../domain/audit/audit-anchors.ts'
 import {
   type AuditMac,
+  chainMiddle,
+  chainPrefix,
   LINE_END,
   MAC_PREFIX,
   MAX_CHAIN_BYTES,
   type RecoveryNote,
-  chainMiddle,
-  chainPrefix,
 } from '../../../domain/audit/audit-chain.ts'
 
 /** UTF-8 needs at most three bytes for what a string counts as one. */

@@ -22,15 +22,15 @@ export async function readLines(path: string, reader: LineReader): Promise<numbe
     for (;;) {
       const { bytesRead } = await handle.read(bytes, held, bytes.length - held, null)
       if (bytesRead === 0) return skippedBytes + held
-      const filled = held + bytesRead
+      const filled = bytes.subarray(0, held + bytesRead)
       let start = 0
-      for (let end = bytes.indexOf(NEWLINE, held); end !== -1 && end < filled; end = bytes.indexOf(NEWLINE, start)) {
+      for (let end = filled.indexOf(NEWLINE, held); end !== -1; end = filled.indexOf(NEWLINE, start)) {
         if (skippedBytes > 0 || end - start > MAX_LINE_BYTES) reader.overlongLine()
-        else reader.line(bytes, start, end)
+        else reader.line(filled, start, end)
         skippedBytes = 0
         start = end + 1
       }
-      held = filled - start
+      held = filled.length - start
       if (held > MAX_LINE_BYTES) {
         skippedBytes += held
         held = 0

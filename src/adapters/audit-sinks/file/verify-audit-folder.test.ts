@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { MAX_LINE_BYTES } from '../../../domain/audit/audit-chain.ts'
 import { MAX_REMARKS } from '../../../domain/audit/audit-verification.ts'
-import { type AuditLog, TestAnchors, appendRecords, auditRecord, makeAuditLog } from './audit-log-fixture.ts'
+import { type AuditLog, appendRecords, auditRecord, makeAuditLog, TestAnchors } from './audit-log-fixture.ts'
 import { openFileAuditSink } from './file-audit-sink.ts'
 
 /** A closed stream of one file, so its anchor stands at the last record. */
@@ -38,7 +38,7 @@ async function sentences(log: AuditLog): Promise<string[]> {
 }
 
 test('a change of any one byte is found, whatever byte it is', async (t) => {
-  const { log, name } = await closedLog(t, 3)
+  const { log, name } = await closedLog(t, 2)
   const bytes = log.read(name)
   for (let at = 0; at < bytes.length; at += 1) {
     const changed = Buffer.from(bytes)
@@ -70,6 +70,12 @@ test('a changed line is named by stream, file and number, and the lines around i
     [{ stream: 'node-1', file: name, line: 3, kind: 'changed' }],
   )
   assert.equal(records, 4)
+})
+
+test('records removed after a changed line are found beside it', async (t) => {
+  const { log, name, lines } = await closedLog(t, 6)
+  log.write(name, text(lines.with(1, '{}').toSpliced(3, 1)))
+  assert.deepEqual((await sentences(log)).slice(1), ['Record 4 is missing before this line.'])
 })
 
 test('each removed line is found and numbered', async (t) => {
@@ -328,6 +334,7 @@ test('files larger than what is read at a time are verified, and an overlong lin
       findings.map(({ kind, line }) => [kind, line]),
       [['changed', 1]],
     )
+    assert.equal(findings[0]?.sentence.includes('longer'), length > MAX_LINE_BYTES)
     assert.equal(records, 200)
   }
 })

@@ -1,79 +1,40 @@
 /**
- * Both ends of the line on which processes that only read hand their commits to the one that writes. Answers find their
- * question by number; when the writer goes away, everything unanswered is refused as unavailable, because whether it was
- * committed is unknown.
+ * The line on which processes that only read hand their commits to the one that writes: the channel between a process
+ * and its child. It needs `serialization: 'advanced'`, so that bytes stay bytes.
  */
-import { type Change, type Store, StoreConflict, StoreUnavailable } from '../../../ports/store.ts'
+import { type Change, type Store, StoreUnavailable } from '../../../ports/store.ts'
+import { answerTo, CommitLine } from './commit-line.ts'
 
-interface CommitQuestion {
-  readonly type: 'keyhaven commit'
-  readonly id: number
-  readonly changes: readonly Change[]
+/** `process` in a child, a child process or a cluster worker in its parent. */
+interface Channel {
+  send?(message: object, callback: (error: Error | null) => void): boolean
+  on(event: 'message', listener: (message: unknown) => void): unknown
+  on(event: 'disconnect', listener: () => void): unknown
 }
 
-interface CommitAnswer {
-  readonly type: 'keyhaven committed'
-  readonly id: number
-  readonly conflict?: Pick<StoreConflict, 'collection' | 'key'>
-  readonly problem?: string
-}
-
-/** A process, a cluster worker, or this process as its parent sees it. */
-interface Line {
-  on(event: 'message' | 'disconnect', listener: (message: unknown) => void): unknown
-  send?: ((message: object) => boolean) | undefined
-}
-
-/** The writer's end: answers what a worker process asks. Needs `serialization: 'advanced'`, so bytes stay bytes. */
-export function serveCommits(worker: Line, store: Store): void {
-  worker.on('message', (message: unknown) => {
-    if (!isOfType<CommitQuestion>(message, 'keyhaven commit')) return
-    const answer = (rest: Omit<CommitAnswer, 'type' | 'id'>) => {
-      worker.send?.({ type: 'keyhaven committed', id: message.id, ...rest } satisfies CommitAnswer)
-    }
-    store.commit(message.changes).then(
-      () => {
-        answer({})
-      },
-      (error: unknown) => {
-        if (error instanceof StoreConflict) answer({ conflict: { collection: error.collection, key: error.key } })
-        else answer({ problem: error instanceof Error ? error.message : 'the writer failed' })
-      },
-    )
+/** The writer's end: commits what a child asks for, and answers it. */
+export function serveCommits(child: Channel, store: Pick<Store, 'commit'>): void {
+  child.on('message', (message) => {
+    void answerTo(message, (changes) => store.commit(changes))?.then((answer) => {
+      // A child that is gone cannot be told; its commits stand.
+      child.send?.(answer, () => undefined)
+    })
   })
 }
 
-/** The worker's end. */
-export function forwardCommits(writer: Line): (changes: readonly Change[]) => Promise<void> {
-  const open = new Map<number, { resolve: () => void; reject: (error: Error) => void }>()
-  let lastId = 0
-  let isGone = false
-  writer.on('message', (message: unknown) => {
-    if (!isOfType<CommitAnswer>(message, 'keyhaven committed')) return
-    const question = open.get(message.id)
-    open.delete(message.id)
-    if (message.conflict !== undefined) {
-      question?.reject(new StoreConflict(message.conflict.collection, message.conflict.key))
-    } else if (message.problem !== undefined) question?.reject(new StoreUnavailable(message.problem))
-    else question?.resolve()
+/** The child's end: how it commits. Rejects with StoreUnavailable once the writer is gone. */
+export function forwardCommits(writer: Channel): (changes: readonly Change[]) => Promise<void> {
+  const line = new CommitLine((message) => {
+    if (writer.send === undefined) throw new Error('this process was not started with a channel to its parent')
+    writer.send(message, (error) => {
+      if (error !== null) line.break(new StoreUnavailable('the writing process cannot be reached', { cause: error }))
+    })
+  })
+  writer.on('message', (message) => {
+    line.receive(message)
   })
   writer.on('disconnect', () => {
-    isGone = true
-    for (const { reject } of open.values()) reject(new StoreUnavailable('the writing process went away'))
-    open.clear()
+    line.break(new StoreUnavailable('the writing process is gone'))
   })
-  return (changes) =>
-    new Promise<void>((resolve, reject) => {
-      if (isGone || writer.send === undefined) {
-        reject(new StoreUnavailable('the writing process is gone'))
-        return
-      }
-      const id = ++lastId
-      open.set(id, { resolve, reject })
-      writer.send({ type: 'keyhaven commit', id, changes } satisfies CommitQuestion)
-    })
-}
-
-function isOfType<T extends { readonly type: string }>(message: unknown, type: T['type']): message is T {
-  return typeof message === 'object' && message !== null && 'type' in message && message.type === type
+  return (changes) => line.commit(changes)
 }

@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { ensurePrivateFile } from './connection.ts'
+import { isBusy, unavailable } from './sqlite-errors.ts'
 
 /** A server already runs on the data folder. */
 export class FolderInUse extends Error {
@@ -7,22 +9,27 @@ export class FolderInUse extends Error {
 }
 
 /**
- * Makes this the only server on a data folder, until released or until the process ends, however it ends: the lock is an
- * open transaction on a small file, which the system drops with the process.
+ * Makes this the only server on an existing data folder, until the answered function is called or the process ends,
+ * however it ends: the lock is an open transaction on a small file, which the system drops with the process. Throws
+ * FolderInUse when another server has it, StoreUnavailable when the folder cannot be written to.
  */
 export function acquireFolderLock(folder: string): () => void {
-  const database = new DatabaseSync(join(folder, 'server.lock'), { timeout: 0 })
+  let database: DatabaseSync | undefined
   try {
-    database.exec('PRAGMA journal_mode = DELETE')
+    const file = join(folder, 'server.lock')
+    ensurePrivateFile(file)
+    database = new DatabaseSync(file, { timeout: 0 })
     database.exec('BEGIN EXCLUSIVE')
-  } catch (cause) {
-    database.close()
+  } catch (error) {
+    database?.close()
+    if (!isBusy(error)) throw unavailable(error, `locking ${folder}`)
     throw new FolderInUse(
       `another Keyhaven server runs on ${folder}: stop it, or give this one another folder with --data`,
-      { cause },
+      { cause: error },
     )
   }
+  const held = database
   return () => {
-    database.close()
+    if (held.isOpen) held.close()
   }
 }

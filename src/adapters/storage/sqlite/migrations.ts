@@ -5,7 +5,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { StoreTooNew } from '../../../ports/store.ts'
 
-type Migration = (database: DatabaseSync) => void
+export type Migration = (database: DatabaseSync) => void
 
 const FIRST_COLLECTIONS = [
   'meta',
@@ -34,42 +34,39 @@ const FIRST_COLLECTIONS = [
 export const migrations: readonly Migration[] = [
   function createCollections(database) {
     for (const name of FIRST_COLLECTIONS) createCollection(database, name)
-    database.exec('CREATE TABLE "storeRevision" ("value" INTEGER NOT NULL)')
+    database.exec('CREATE TABLE "storeRevision" ("value" INTEGER NOT NULL) STRICT')
     database.exec('INSERT INTO "storeRevision" VALUES (0)')
   },
 ]
 
-/** Keys compare by their UTF-8 bytes: SQLite's BINARY collation. */
+/** Text under the BINARY collation compares by its UTF-8 bytes. */
 function createCollection(database: DatabaseSync, name: string): void {
   database.exec(
-    `CREATE TABLE "${name}" ("key" TEXT NOT NULL PRIMARY KEY COLLATE BINARY, "revision" INTEGER NOT NULL, "body" BLOB NOT NULL) WITHOUT ROWID`,
+    `CREATE TABLE "${name}" ("key" TEXT NOT NULL PRIMARY KEY COLLATE BINARY, "revision" INTEGER NOT NULL, "body" BLOB NOT NULL) WITHOUT ROWID, STRICT`,
   )
 }
 
-/** Takes the missing steps in one transaction. Throws StoreTooNew, touching nothing, for data of a newer program. */
+/** Takes the missing steps in one transaction. Throws StoreTooNew, changing nothing, for data of a newer program. */
 export function migrate(database: DatabaseSync, file: string, steps: readonly Migration[] = migrations): void {
-  requireKnown(schemaVersionOf(database), file, steps)
+  if (stepsTakenBy(database, file, steps) === steps.length) return
   database.exec('BEGIN IMMEDIATE')
   try {
-    // Read again inside the transaction: another process may have migrated in between.
-    const taken = schemaVersionOf(database)
-    requireKnown(taken, file, steps)
-    for (const step of steps.slice(taken)) step(database)
-    if (taken < steps.length) database.exec(`PRAGMA user_version = ${steps.length}`)
+    // Counted again inside the transaction: another process may have migrated in between.
+    for (const step of steps.slice(stepsTakenBy(database, file, steps))) step(database)
+    database.exec(`PRAGMA user_version = ${steps.length}`)
     database.exec('COMMIT')
-  } catch (error) {
-    database.exec('ROLLBACK')
-    throw error
+  } finally {
+    if (database.isTransaction) database.exec('ROLLBACK')
   }
 }
 
-function schemaVersionOf(database: DatabaseSync): number {
-  return Number(database.prepare('PRAGMA user_version').get()?.user_version)
-}
-
-function requireKnown(taken: number, file: string, steps: readonly Migration[]): void {
-  if (taken <= steps.length) return
-  throw new StoreTooNew(
-    `the data in ${file} has schema ${taken}, and this version of Keyhaven knows schemas up to ${steps.length}: run the newer Keyhaven that wrote it; nothing was changed`,
-  )
+/** Throws StoreTooNew where it is more than this program knows. */
+export function stepsTakenBy(database: DatabaseSync, file: string, steps: readonly Migration[] = migrations): number {
+  const taken = Number(database.prepare('PRAGMA user_version').get()?.user_version)
+  if (taken > steps.length) {
+    throw new StoreTooNew(
+      `the data in ${file} has schema ${taken} and this version of Keyhaven knows schemas up to ${steps.length}: run the newer version that wrote it, nothing was changed`,
+    )
+  }
+  return taken
 }

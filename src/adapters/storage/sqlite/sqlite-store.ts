@@ -1,230 +1,104 @@
 /**
- * The store on SQLite, in WAL mode with full synchronisation: a commit is acknowledged after its fsync.
+ * The store on SQLite, in WAL mode with full synchronisation.
  *
- * Commits that are asked for in the same turn of the event loop share one transaction, and so one fsync; each has a
- * savepoint of its own, so the conflict of one does not touch the others. One process writes; others on the same data
- * folder read the file directly and hand their commits to it (see commit-forwarding.ts). A short-lived command line tool
- * may open the file as a second writer: everything a commit expects is checked inside its transaction.
+ * Reads are synchronous statements on this thread, a few microseconds each. Commits go to a thread of their own (see
+ * writer.ts), where those that arrive together share one transaction and one fsync (commit-queue.ts). One process
+ * writes; others on the same data folder read the file directly and hand their commits to it (commit-forwarding.ts). A
+ * short-lived command line tool may open the file as a second writer: everything a commit expects is checked inside its
+ * transaction. What was acknowledged is seen by the next read in any process.
  */
-import { chmodSync, mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
-import {
-  type Change,
-  COLLECTIONS,
-  type Collection,
-  type PageRequest,
-  type Store,
-  StoreConflict,
-  type StoredRecord,
-} from '../../../ports/store.ts'
-import { migrate } from './migrations.ts'
+import type { SQLOutputValue, StatementSync } from 'node:sqlite'
+import { type Change, MAX_KEY_BYTES, type Store, type StoredRecord, StoreUnavailable } from '../../../ports/store.ts'
+import { checkChanges, firstKeyOf } from '../keys.ts'
+import { perCollection } from './collection-statements.ts'
+import { openForReading, prepareFile } from './connection.ts'
+import { copyFile } from './copy-file.ts'
 import { unavailable } from './sqlite-errors.ts'
+import { openWriter, type Writer } from './writer.ts'
 
-/** How long a statement waits for another process's transaction. */
-const BUSY_TIMEOUT_MS = 10_000
-const CACHE_KIB = 65_536
-/** Reads come straight from the page cache of the system; SQLite caps this at 2 GiB less 64 KiB. */
-const MAPPED_BYTES = 2_147_418_112
-/** Commits that share one transaction at most. */
-const MAX_GROUP = 512
-const PAGES_PER_BACKUP_STEP = 1_000
+/** No key of a prefix sorts after the prefix and this, because the last character there is fills a key up with it. */
+const LAST_KEY_END = '\u{10ffff}'.repeat(MAX_KEY_BYTES / 4)
 
 export interface SqliteStoreOptions {
+  /** Made, with its folder, when it does not exist. */
   readonly file: string
-  /** A reader hands commits to `forward` instead of writing. */
+  /** A reading process hands its commits to this instead of writing; the file must exist then. */
   readonly forward?: (changes: readonly Change[]) => Promise<void>
-  /** For fault tests: wraps the database before it is used. */
-  readonly wrap?: (database: DatabaseSync) => DatabaseSync
 }
 
-interface CollectionStatements {
-  readonly read: StatementSync
-  readonly revision: StatementSync
+interface ReadStatements {
+  readonly one: StatementSync
   readonly page: StatementSync
-  readonly write: StatementSync
-  readonly remove: StatementSync
 }
 
-interface Waiting {
-  readonly changes: readonly Change[]
-  resolve(): void
-  reject(error: unknown): void
+/** Throws StoreTooNew, changing nothing, and StoreUnavailable with a sentence that says what to do. */
+export function openSqliteStore({ file, forward }: SqliteStoreOptions): Store {
+  return forward === undefined
+    ? openAsWriter(file)
+    : openAsReader(file, { commit: forward, close: async () => undefined })
 }
 
-export function openSqliteStore({ file, forward, wrap = (database) => database }: SqliteStoreOptions): Store {
-  let database: DatabaseSync
-  try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    database = wrap(new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS }))
-    if (process.platform !== 'win32') chmodSync(file, 0o600)
-    if (forward === undefined) {
-      database.exec('PRAGMA journal_mode = WAL')
-      database.exec('PRAGMA synchronous = FULL')
-      database.exec('PRAGMA secure_delete = ON')
-      migrate(database, file)
-    } else {
-      database.exec('PRAGMA query_only = ON')
-    }
-    database.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
-    database.exec(`PRAGMA mmap_size = ${MAPPED_BYTES}`)
-  } catch (error) {
-    throw unavailable(error, `opening ${file}`)
-  }
-  const statements = new Map<Collection, CollectionStatements>()
-  const dataVersion = database.prepare('PRAGMA data_version')
-  let waiting: Waiting[] = []
-  let isFlushing = false
-  let isClosed = false
-  let seenDataVersion = -1
-  let token = 0
+function openAsWriter(file: string): Store {
+  translated(`opening ${file}`, () => {
+    prepareFile(file)
+  })
+  const writer = openWriter(file)
+  return { ...openAsReader(file, writer), scrub: () => writer.scrub() }
+}
 
-  function statementsOf(collection: Collection): CollectionStatements {
-    const known = statements.get(collection)
-    if (known !== undefined) return known
-    if (!COLLECTIONS.includes(collection)) throw new Error(`there is no collection ${collection}`)
-    const prepared: CollectionStatements = {
-      read: database.prepare(`SELECT "revision", "body" FROM "${collection}" WHERE "key" = ?`),
-      revision: database.prepare(`SELECT "revision" FROM "${collection}" WHERE "key" = ?`),
+function openAsReader(file: string, writer: Pick<Writer, 'commit' | 'close'>): Store {
+  const database = translated(`opening ${file}`, () => openForReading(file))
+  const statementsOf = perCollection(
+    (table): ReadStatements => ({
+      one: database.prepare(`SELECT "revision", "body" FROM ${table} WHERE "key" = ?`),
       page: database.prepare(
-        `SELECT "key", "revision", "body" FROM "${collection}" WHERE "key" >= ? AND "key" > ? AND "key" < ? ORDER BY "key" LIMIT ?`,
+        `SELECT "key", "revision", "body" FROM ${table} WHERE "key" >= ? AND "key" <= ? ORDER BY "key" LIMIT ?`,
       ),
-      write: database.prepare(
-        `INSERT INTO "${collection}" ("key", "revision", "body") VALUES (?, ?, ?) ON CONFLICT ("key") DO UPDATE SET "revision" = excluded."revision", "body" = excluded."body"`,
-      ),
-      remove: database.prepare(`DELETE FROM "${collection}" WHERE "key" = ?`),
-    }
-    statements.set(collection, prepared)
-    return prepared
-  }
-
-  function apply(changes: readonly Change[], revision: number): void {
-    for (const { collection, key, expect } of changes) {
-      if (expect === 'any') continue
-      const found = statementsOf(collection).revision.get(key)?.revision
-      if (expect === 'absent' ? found !== undefined : found !== expect) throw new StoreConflict(collection, key)
-    }
-    for (const { collection, key, body } of changes) {
-      if (body === 'keep') continue
-      if (body === null) statementsOf(collection).remove.run(key)
-      else statementsOf(collection).write.run(key, revision, body)
-    }
-  }
-
-  /** One transaction for the whole group. */
-  function commitGroup(group: readonly Waiting[]): void {
-    const outcomes: (StoreConflict | undefined)[] = []
-    try {
-      database.exec('BEGIN IMMEDIATE')
-      let revision = Number(readRevision.get()?.value)
-      for (const { changes } of group) {
-        revision++
-        database.exec('SAVEPOINT one')
-        try {
-          apply(changes, revision)
-          outcomes.push(undefined)
-        } catch (error) {
-          if (!(error instanceof StoreConflict)) throw error
-          database.exec('ROLLBACK TO one')
-          outcomes.push(error)
-        }
-        database.exec('RELEASE one')
-      }
-      writeRevision.run(revision)
-      database.exec('COMMIT')
-    } catch (error) {
-      if (database.isTransaction) rollback()
-      const problem = unavailable(error, 'committing')
-      for (const { reject } of group) reject(problem)
-      return
-    }
-    token++
-    group.forEach(({ resolve, reject }, index) => {
-      const conflict = outcomes[index]
-      if (conflict === undefined) resolve()
-      else reject(conflict)
-    })
-  }
-
-  function rollback(): void {
-    try {
-      database.exec('ROLLBACK')
-    } catch {
-      // SQLite has rolled back by itself after some errors; the commits are refused either way.
-    }
-  }
-
-  function flush(): void {
-    isFlushing = false
-    const group = waiting.splice(0, MAX_GROUP)
-    if (group.length > 0) commitGroup(group)
-    if (waiting.length > 0) schedule()
-  }
-
-  function schedule(): void {
-    if (isFlushing) return
-    isFlushing = true
-    setImmediate(flush)
-  }
-
-  const readRevision = forward === undefined ? database.prepare('SELECT "value" FROM "storeRevision"') : dataVersion
-  const writeRevision =
-    forward === undefined ? database.prepare('UPDATE "storeRevision" SET "value" = ?') : dataVersion
-
+    }),
+  )
+  const dataVersion = database.prepare('PRAGMA data_version')
   return {
     engine: 'sqlite',
     async read(collection, key) {
-      try {
-        const row = statementsOf(collection).read.get(key)
-        if (row === undefined) return undefined
-        return { key, revision: row.revision as number, body: row.body as Uint8Array }
-      } catch (error) {
-        throw unavailable(error, `reading ${collection}`)
-      }
+      const row = translated('reading', () => statementsOf(collection).one.get(key))
+      return row === undefined ? undefined : recordOf(key, row)
     },
-    async page(collection, { prefix, from, after, limit }: PageRequest) {
-      const first = from !== undefined && from > prefix ? from : prefix
-      try {
-        const rows = statementsOf(collection).page.all(first, after ?? '', `${prefix}${LAST_CHARACTER}`, limit)
-        return rows as unknown as readonly StoredRecord[]
-      } catch (error) {
-        throw unavailable(error, `reading ${collection}`)
-      }
+    async page(collection, request) {
+      const first = firstKeyOf(request)
+      const last = request.prefix + LAST_KEY_END
+      const rows = translated('reading', () => statementsOf(collection).page.all(first, last, request.limit))
+      return rows.map((row) => recordOf(row.key, row))
     },
-    commit(changes) {
-      if (forward !== undefined) return forward(changes)
-      if (isClosed) return Promise.reject(unavailable(new Error('the store is closed'), 'committing'))
-      return new Promise<void>((resolve, reject) => {
-        waiting.push({ changes, resolve, reject })
-        schedule()
-      })
+    async commit(changes) {
+      checkChanges(changes)
+      return writer.commit(changes)
     },
     changeToken() {
-      const now = dataVersion.get()?.data_version as number
-      if (now !== seenDataVersion) {
-        seenDataVersion = now
-        token++
-      }
-      return token
+      // It moves with every commit of another connection, and this connection makes none.
+      return Number(translated('reading', () => dataVersion.get())?.data_version)
     },
     async copyTo(target, progress) {
-      await backup(database, target, {
-        rate: PAGES_PER_BACKUP_STEP,
-        progress: ({ totalPages, remainingPages }) => progress?.(totalPages - remainingPages, totalPages),
-      })
-      if (process.platform !== 'win32') chmodSync(target, 0o600)
-    },
-    async scrub() {
-      if (forward === undefined) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      await copyFile(file, target, progress)
     },
     async close() {
-      if (isClosed) return
-      isClosed = true
-      while (waiting.length > 0) commitGroup(waiting.splice(0, MAX_GROUP))
+      if (!database.isOpen) return
+      // First, so that the thread is the one that works the log into the file.
       database.close()
+      await writer.close()
     },
   }
 }
 
-/** Sorts after every character a key may hold behind its prefix. */
-const LAST_CHARACTER = '\u{10ffff}'
+function recordOf(key: SQLOutputValue | undefined, { revision, body }: Record<string, SQLOutputValue>): StoredRecord {
+  if (typeof key === 'string' && typeof revision === 'number' && body instanceof Uint8Array)
+    return { key, revision, body }
+  throw new StoreUnavailable('the store holds a row of another shape: restore a backup')
+}
+
+function translated<T>(doing: string, act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
+    throw unavailable(error, doing)
+  }
+}

@@ -10,16 +10,16 @@ import { hash } from 'node:crypto'
 import { issuerOf } from '../../../domain/identity/access-token.ts'
 import { CLOCK_SKEW_SECONDS, MAX_TOKEN_CHARACTERS } from '../../../domain/identity/limits.ts'
 import {
-  type UnverifiedToken,
-  type VerificationKey,
   readToken,
   stringClaim,
+  type UnverifiedToken,
+  type VerificationKey,
   verifySignature,
 } from '../../../domain/identity/signed-token.ts'
 import type { IssuerKeys, KeyLookup } from '../../../ports/issuer-keys.ts'
 import type { TokenExpectation, TokenProblem, TokenVerdict, TokenVerifier } from '../../../ports/token-verifier.ts'
 import { MAX_CACHED_TOKENS } from './settings.ts'
-import { type ClaimMapping, type TokenFacts, factsOf, withoutSlash } from './token-facts.ts'
+import { type ClaimMapping, factsOf, type TokenFacts, withoutSlash } from './token-facts.ts'
 
 export interface BuiltInIssuer {
   /** Its tokens' issuer is this, the tenant id, and a slash. */
@@ -125,8 +125,7 @@ export function createJwtVerifier(options: JwtVerifierOptions): TokenVerifier {
   }
 
   function judge({ trust, facts }: Verified, expectation: TokenExpectation): TokenProblem | undefined {
-    const isOwnTenant =
-      trust.tenantId === expectation.tenantId || trust.tenantId === expectation.tenantId.toLowerCase()
+    const isOwnTenant = trust.tenantId === expectation.tenantId || trust.tenantId === expectation.tenantId.toLowerCase()
     if (!isOwnTenant) return wrongIssuer(facts.caller.iss, expectation)
     const nowSeconds = expectation.nowMs / 1000
     if (nowSeconds >= facts.caller.exp + CLOCK_SKEW_SECONDS) return { kind: 'expired' }

@@ -1,6 +1,6 @@
 /** Reads a JWK set (RFC 7517) of an outside issuer into keys that may verify signatures, and nothing else. */
-import { type JsonWebKey, createPublicKey } from 'node:crypto'
-import { type SignatureAlgorithm, type VerificationKey, algorithmsOf } from '../../../domain/identity/signed-token.ts'
+import { createPublicKey, type JsonWebKey } from 'node:crypto'
+import { algorithmsOf, type SignatureAlgorithm, type VerificationKey } from '../../../domain/identity/signed-token.ts'
 import type { KeyLookup } from '../../../ports/issuer-keys.ts'
 import { MAX_KEYS_PER_ISSUER } from './settings.ts'
 

@@ -1,7 +1,7 @@
 /** Where the keys of issuers other than ourselves come from: those in the settings, and those of federated credentials. */
 import type { Clock } from '../../../ports/clock.ts'
 import type { IssuerKeys } from '../../../ports/issuer-keys.ts'
-import { type ReadDocument, documentReader, readDocumentFile, requireSafeAddress } from './read-document.ts'
+import { documentReader, type ReadDocument, readDocumentFile, requireSafeAddress } from './read-document.ts'
 import { RefreshingIssuerKeys } from './refreshing-issuer-keys.ts'
 import { MAX_FEDERATED_ISSUERS, type OutsideIssuerSettings } from './settings.ts'
 
@@ -34,7 +34,8 @@ export async function openOutsideIssuers({ clock, settings, onFailure }: Outside
 
   for (const { issuer, jwksUri, jwksFile } of settings) {
     if (configured.has(issuer)) throw new Error(`the issuer ${issuer} is configured twice`)
-    if (jwksUri !== undefined && jwksFile !== undefined) throw new Error(`${issuer}: give jwksUri or jwksFile, not both`)
+    if (jwksUri !== undefined && jwksFile !== undefined)
+      throw new Error(`${issuer}: give jwksUri or jwksFile, not both`)
     if (jwksFile !== undefined) {
       const keys = keysFrom(issuer, () => readDocumentFile(jwksFile))
       await keys.load()

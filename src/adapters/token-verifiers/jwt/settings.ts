@@ -9,7 +9,8 @@ export const outsideIssuerSettings = Type.Object(
     issuer: Type.String({
       minLength: 1,
       maxLength: 512,
-      description: 'The `iss` of its tokens, compared letter by letter. Also where its discovery document is looked for.',
+      description:
+        'The `iss` of its tokens, compared letter by letter. Also where its discovery document is looked for.',
     }),
     tenantId: Type.String({
       pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$',

@@ -1,6 +1,6 @@
 /** What a token with a good signature says, read once: who the caller is, and what has to be checked at every request. */
 import type { Caller } from '../../../domain/identity/caller.ts'
-import { type Claims, audiencesOf, stringClaim, timeClaim } from '../../../domain/identity/signed-token.ts'
+import { audiencesOf, type Claims, stringClaim, timeClaim } from '../../../domain/identity/signed-token.ts'
 import type { TokenProblem } from '../../../ports/token-verifier.ts'
 
 export interface ClaimMapping {
