@@ -40,7 +40,7 @@ export interface StoredRecord {
   readonly body: Uint8Array
 }
 
-/** A revision the record must have, that it must not exist, or that it does not matter. */
+/** A revision the record must have before the commit, that it must not exist, or that it does not matter. */
 export type Expectation = number | 'absent' | 'any'
 
 export interface Change {
@@ -82,7 +82,10 @@ export interface Store {
   changeToken?(): number
   /** Writes a consistent copy of everything to a new file while the store is in use. */
   copyTo?(file: string, progress?: (done: number, total: number) => void): Promise<void>
-  /** Makes sure that deleted bytes are no longer in any file. */
+  /**
+   * Makes sure that deleted bytes are no longer in any file. Commits may wait meanwhile. Throws StoreUnavailable while
+   * somebody still reads an older state; it may be repeated.
+   */
   scrub?(): Promise<void>
   close(): Promise<void>
 }

@@ -1,6 +1,6 @@
 /**
- * What every storage engine promises (src/ports/store.ts), as tests. Each engine's own test file runs them with a way to
- * open an empty store.
+ * What every storage engine promises (src/ports/store.ts), as tests. Each engine's own test file runs them with a way
+ * to open an empty store.
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -1,4 +1,5 @@
 /** The storage engines there are; each loads only when it is asked for. */
+import { join } from 'node:path'
 import type { Store } from '../../ports/store.ts'
 
 export interface StorageOptions {
@@ -15,6 +16,6 @@ export const storageEngines: Readonly<Record<string, (options: StorageOptions) =
   },
   async sqlite({ folder }) {
     const { openSqliteStore } = await import('./sqlite/sqlite-store.ts')
-    return openSqliteStore({ file: `${folder}/${DATABASE_FILE}` })
+    return openSqliteStore({ file: join(folder, DATABASE_FILE) })
   },
 }

@@ -1,4 +1,4 @@
-import type { TObject, TSchema } from 'typebox'
+import type { TSchema } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
 import type { ResolvedApiVersion } from '../../api-versions/api-version.ts'
 import { refuse } from '../../errors/refusal.ts'
@@ -30,7 +30,7 @@ export function validateQuery(
 ): Record<string, unknown> {
   const values: Record<string, unknown> = {}
   let isEmpty = true
-  for (const [name, schema] of Object.entries((operation.query as TObject).properties)) {
+  for (const [name, schema] of Object.entries(operation.query.properties)) {
     const text = query.get(name)
     if (text === null || version?.ignoresQuery(operation.id, name)) continue
     values[name] = typeOf(schema) === 'integer' && /^-?\d{1,15}$/.test(text) ? Number(text) : text

@@ -43,7 +43,7 @@ test('everything appended in one turn goes out in one write, in the order of the
   const appended: Promise<void>[] = []
   for (let number = 1; number <= 50; number += 1) {
     // Every second one after a microtask, as handlers that answer at different depths of promises do.
-    if (number % 2 === 0) await null
+    if (number % 2 === 0) await Promise.resolve()
     appended.push(sink.append(auditRecord(number)).then(() => void order.push(number)))
   }
   await Promise.all(appended)
@@ -166,7 +166,7 @@ test('appends from many callers stay whole lines in the order of their calls', a
       const number = next++
       called.push(number)
       await sink.append(auditRecord(number, { resultDescription: 'x'.repeat((number * 37) % 500) }))
-      for (let step = 0; step < pause; step += 1) await null
+      for (let step = 0; step < pause; step += 1) await Promise.resolve()
       if (pause % 3 === 0) await new Promise((resolve) => setImmediate(resolve))
     }
   }

@@ -1,7 +1,7 @@
 /**
- * What is said on the line between whoever wants to commit and the thread or process that writes. Commits of one turn of
- * the event loop travel together; answers find their question by number. When the line breaks, everything unanswered is
- * refused as unavailable, because whether it was committed is unknown.
+ * What is said on the line between whoever wants to commit and the thread or process that writes. Commits of one turn
+ * of the event loop travel together; answers find their question by number. When the line breaks, everything unanswered
+ * is refused as unavailable, because whether it was committed is unknown.
  */
 import { type Change, type Collection, StoreConflict, StoreUnavailable } from '../../../ports/store.ts'
 

@@ -1,7 +1,7 @@
 /**
- * Group commit: everything asked for while the last transaction was being written shares the next one, and so one fsync.
- * Each commit has a savepoint of its own, so the conflict of one does not touch the others. Nothing is acknowledged
- * before COMMIT has returned.
+ * Group commit: everything asked for while the last transaction was being written shares the next one, and so one
+ * fsync. Each commit has a savepoint of its own, so the conflict of one does not touch the others. Nothing is
+ * acknowledged before COMMIT has returned.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { type Change, type Collection, StoreConflict, StoreUnavailable } from '../../../ports/store.ts'

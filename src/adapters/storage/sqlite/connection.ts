@@ -84,7 +84,7 @@ function refuseNewer(file: string): void {
   }
 }
 
-/** Makes an empty file that only its owner can read; throws EEXIST for a file that is there. SQLite's log gets its mode. */
+/** Makes an empty file that only its owner can read; throws EEXIST for a file that is there. Its log gets its mode. */
 export function createPrivateFile(file: string): void {
   closeSync(openSync(file, 'wx', 0o600))
 }

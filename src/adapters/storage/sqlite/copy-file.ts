@@ -7,8 +7,8 @@ import { unavailable } from './sqlite-errors.ts'
 const PAGES_PER_STEP = 2_048
 
 /**
- * Copies a data file that is in use, as it is at the moment of the call, to a new file that only its owner can read. The
- * copying happens outside this thread. Leaves no file behind when it fails; refuses a target that exists.
+ * Copies a data file that is in use, as it is at the moment of the call, to a new file that only its owner can read.
+ * The copying happens outside this thread. Leaves no file behind when it fails; refuses a target that exists.
  */
 export async function copyFile(
   file: string,

@@ -1,6 +1,6 @@
 /**
- * The schema, step by step; `user_version` tells how many were taken. A step is never changed once it was released: data
- * folders in the world have taken it as it was.
+ * The schema, step by step; `user_version` tells how many were taken. A step is never changed once it was released:
+ * data folders in the world have taken it as it was.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { StoreTooNew } from '../../../ports/store.ts'
