@@ -78,14 +78,15 @@ function greeting(ready: Ready, engine: string, startMs: number): string {
   proxy      ${ready.proxyUrl ?? 'off'}     for ${first?.realUrl ?? 'https://NAME.vault.azure.net'} with the real names
   CA         ${ready.caFile ?? 'your own'}
 
-Paste this for any official client (sh; "keyhaven env --help" has other shells and clients):
+Paste this for the official JavaScript and Python clients (sh). For Go, Java, the Azure CLI, curl and other shells:
+"keyhaven env --client go", and so on; "keyhaven env --help" explains.
 
   export AZURE_AUTHORITY_HOST=${ready.loginUrl} AZURE_TENANT_ID=adfs
   export AZURE_CLIENT_ID=${ready.clientId} AZURE_CLIENT_SECRET='${ready.clientSecret}'
   export NODE_EXTRA_CA_CERTS='${ready.caFile ?? ''}' SSL_CERT_FILE='${ready.caBundleFile ?? ''}' REQUESTS_CA_BUNDLE='${ready.caBundleFile ?? ''}'
-  export HTTPS_PROXY=${ready.proxyUrl ?? ''}
+  export HTTPS_PROXY=${ready.proxyUrl ?? ''}   # finds the names above; other hosts only with --proxy-allow
 
-A first secret:
+A first secret, with curl:
 
   TOKEN=$(curl -s --cacert '${ready.caFile ?? ''}' ${ready.loginUrl}/${ready.tenantId}/oauth2/v2.0/token -d grant_type=client_credentials \\
     -d client_id=$AZURE_CLIENT_ID --data-urlencode "client_secret=$AZURE_CLIENT_SECRET" -d scope=https://vault.azure.net/.default \\

@@ -11,6 +11,7 @@ test('the audience is the scope without /.default and trailing slashes', () => {
     ['api://AzureADTokenExchange/.default', 'api://AzureADTokenExchange'],
     ['cfa8b339-82a2-471a-a3c9-0fc0be7a4093/.default', 'cfa8b339-82a2-471a-a3c9-0fc0be7a4093'],
     ['  https://a.test/.default ', 'https://a.test'],
+    ['https://a.test/.default openid offline_access profile', 'https://a.test'],
   ] as const) {
     assert.equal(audienceOf(readDefaultScope(scope)), audience)
   }

@@ -134,18 +134,19 @@ export function readResource(resource: string): RequestedResource | undefined {
   return isResource(audience) ? { audience, resource } : undefined
 }
 
+/** Asks for nothing of a resource; Go's and Java's libraries send them with every request. */
+const OPENID_SCOPES = new Set(['openid', 'profile', 'email', 'offline_access'])
+
 /**
  * The one scope of an application's request, `RESOURCE/.default`. A resource that itself ends in a slash gives two
  * slashes there; both go.
  */
 export function readDefaultScope(scope: string): RequestedResource | 'notDefault' | undefined {
-  const scopes = scope.split(' ').filter((entry) => entry !== '')
+  const scopes = scope.split(' ').filter((entry) => entry !== '' && !OPENID_SCOPES.has(entry))
   const [only] = scopes
   if (scopes.length !== 1 || only === undefined) return undefined
   return only.endsWith('/.default') ? readResource(only.slice(0, -'/.default'.length)) : 'notDefault'
 }
-
-const OPENID_SCOPES = new Set(['openid', 'profile', 'email', 'offline_access'])
 
 /** The scopes of a user's request: OpenID's own, and permissions on one resource, which is what the token is for. */
 export function readUserScopes(scope: string): RequestedResource | undefined {

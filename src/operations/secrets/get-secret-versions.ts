@@ -27,16 +27,18 @@ export const getSecretVersions = defineOperation({
     const head = await readLiveSecret({ records, vaultId: vault.vaultId }, name, context.now())
     if (head === undefined) return { value: [], nextLink: null }
     const size = pageSizeOf(query)
-    const from = parseVersion(markerOf(query)?.split('/')[1] ?? '')
+    const from = parseVersion(markerOf(query, nameKeyOf(name)) ?? '')
     const prefix = `${secretKey(vault.vaultId, nameKeyOf(name))}/`
     const older = await records.page<SecretVersionMeta>('secretVersions', {
       prefix,
       limit: size + 1,
       ...(from === undefined ? {} : { from: prefix + from }),
     })
-    // The current version has its place among the older ones; reading one more than asked for leaves room to see the next.
+    // The current version has its place among the older ones; reading one more than asked for leaves room to see the
+    // next. A set since the first read has put it among the older ones already: then it counts once.
     const versions: SecretVersionMeta[] = older.map(({ meta }) => meta)
-    if (from === undefined || head.meta.version >= from) versions.push(head.meta)
+    const isAmongOlder = versions.some(({ version }) => version === head.meta.version)
+    if (!isAmongOlder && (from === undefined || head.meta.version >= from)) versions.push(head.meta)
     versions.sort((a, b) => (a.version < b.version ? -1 : 1))
     const further = versions[size]
     return {

