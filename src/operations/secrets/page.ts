@@ -1,6 +1,6 @@
 import { DEFAULT_PAGE_SIZE } from '../../domain/limits/limits.ts'
 import type { SecretVersionMeta } from '../../domain/secrets/secret.ts'
-import type { NameKey } from '../../domain/vault-objects/names.ts'
+import { type NameKey, parseVersion } from '../../domain/vault-objects/names.ts'
 import { refuse } from '../../errors/refusal.ts'
 import { decodeSkipToken, encodeSkipToken } from '../../formats/skip-token.ts'
 import type { Collection } from '../../ports/store.ts'
@@ -18,7 +18,7 @@ export function markerOf(query: PageQuery, of?: NameKey): string | undefined {
   const [kind, name = '', version] = marker?.split('/') ?? []
   if (kind === KIND) {
     if (of === undefined && version === undefined) return name
-    if (of !== undefined && name === of && version !== undefined) return version
+    if (of !== undefined && name === of && parseVersion(version ?? '') !== undefined) return version
   }
   throw refuse('InvalidQuery', { name: '$skiptoken', rule: 'it has to come from a nextLink' })
 }
