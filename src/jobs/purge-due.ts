@@ -23,12 +23,13 @@ export function purgeDueJob(intervalMs: number): Job {
           ...(after === undefined ? {} : { after }),
         })
         for (const { key } of page) {
-          const { at, vaultId, name } = parseKey(key)
+          const { at, vaultId, kind, name } = parseKey(key)
           if (at > unixSecondsOf(context.clock.nowMs())) {
             if (purged > 0) await context.store.scrub?.()
             return
           }
-          if (await purge(context, key, vaultId, name)) purged++
+          if (kind === 'purged' ? await forgetMark(context, key, vaultId) : await purge(context, key, vaultId, name))
+            purged++
         }
         after = page.at(-1)?.key
         if (after === undefined) break
@@ -36,6 +37,12 @@ export function purgeDueJob(intervalMs: number): Job {
       if (purged > 0) await context.store.scrub?.()
     },
   }
+}
+
+/** A client's purge is done already; what is left to do is the scrubbing that follows. */
+async function forgetMark(context: JobContext, key: string, vaultId: string): Promise<boolean> {
+  await context.recordsOf(vaultId).commit([{ collection: 'scheduledPurges', key, expect: 'any', meta: null }])
+  return true
 }
 
 async function purge(context: JobContext, scheduleKey: string, vaultId: string, name: string): Promise<boolean> {
@@ -66,7 +73,7 @@ async function purge(context: JobContext, scheduleKey: string, vaultId: string, 
   }
 }
 
-function parseKey(key: string): { at: number; vaultId: string; name: string } {
-  const [at = '', vaultId = '', , name = ''] = key.split('/')
-  return { at: Number(at), vaultId, name }
+function parseKey(key: string): { at: number; vaultId: string; kind: string; name: string } {
+  const [at = '', vaultId = '', kind = '', name = ''] = key.split('/')
+  return { at: Number(at), vaultId, kind, name }
 }

@@ -5,11 +5,13 @@
  * rewrites one record per keyring.
  *
  * A keyring's pointer record names the key that seals now. Every commit expects the pointer to be unchanged, so a
- * process that has not yet seen a rotation can't seal with a key that is about to be dropped.
+ * process that has not yet seen a rotation can't seal with a key that is about to be dropped. The root key has a pointer
+ * of the same kind, and everything that wraps a key expects it to be unchanged: a key is never left behind under a root
+ * key that another process drops.
  */
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import type { Random } from '../ports/random.ts'
-import type { RootKeyProvider } from '../ports/root-key.ts'
+import { type RootKeyProvider, RootKeyRefused } from '../ports/root-key.ts'
 import { type Change, type Store, StoreConflict, type StoredRecord } from '../ports/store.ts'
 import { NONCE_BYTES, openBytes, SealBroken, sealBytes } from './aead.ts'
 
@@ -42,8 +44,21 @@ interface StoredRootKey {
   readonly wrapped: string
 }
 
+/** The root key that wraps now, and what a commit has to expect so that it still does. */
+interface CurrentRootKey {
+  readonly id: string
+  readonly unchanged: Change
+}
+
+/** Two processes rotate or move the same keys. Nothing is lost; the message says what to do. */
+export class RotationOverlap extends Error {
+  override readonly name = 'RotationOverlap'
+}
+
 const CURRENT = 'current'
 const INSTALLATION = 'installation'
+const MAX_ATTEMPTS = 5
+const KEYS_PER_READ = 200
 
 export class Keyrings {
   readonly installationId: string
@@ -58,6 +73,11 @@ export class Keyrings {
     this.#provider = provider
     this.#random = random
     this.installationId = installationId
+  }
+
+  /** Whether the keys of an installation are there; without them nothing in the store was ever sealed. */
+  static async exist(store: Store): Promise<boolean> {
+    return (await store.read('meta', INSTALLATION)) !== undefined
   }
 
   /**
@@ -85,7 +105,7 @@ export class Keyrings {
           ...(await fresh.#newRootKey('absent')).changes,
         ])
       } catch (error) {
-        if (!(error instanceof StoreConflict) || attempt > 3) throw error
+        if (!(error instanceof StoreConflict) || attempt >= MAX_ATTEMPTS) throw error
       }
     }
   }
@@ -108,54 +128,65 @@ export class Keyrings {
 
   /** The keyring, made now if it does not exist. Safe when several processes do it at once. */
   async ensure(name: string): Promise<Keyring> {
-    const existing = this.#keyrings.get(name) ?? (await this.#load(name))
-    if (existing !== undefined) return existing
-    try {
-      await this.#store.commit(await this.newKeyringChanges(name))
-    } catch (error) {
-      if (!(error instanceof StoreConflict)) throw error
+    for (let attempt = 1; ; attempt++) {
+      const existing = this.#keyrings.get(name) ?? (await this.#load(name))
+      if (existing !== undefined) return existing
+      try {
+        await this.#store.commit(await this.newKeyringChanges(name))
+      } catch (error) {
+        if (!(error instanceof StoreConflict) || attempt === MAX_ATTEMPTS) throw error
+      }
     }
-    return this.reload(name)
   }
 
-  /** The changes that make a new keyring, to be committed together with whatever it belongs to. */
+  /**
+   * The changes that make a new keyring, to be committed together with whatever it belongs to. A conflict of the
+   * collection `rootKeys` means that the root key was rotated meanwhile: ask for the changes again.
+   */
   async newKeyringChanges(name: string): Promise<readonly Change[]> {
     return [
       { collection: 'vaultKeys', key: name, expect: 'absent', body: bytesOf({ generation: 1 }) },
-      await this.#newKeyChange(name, 1),
+      ...(await this.#newKeyChanges(name, 1)),
     ]
   }
 
   /** Adds a key that seals from now on; the older ones still open what they sealed. Answers the new generation. */
   async addGeneration(name: string): Promise<number> {
-    const keyring = await this.reload(name)
-    const generation = Math.max(...keyring.keys.keys()) + 1
-    await this.#store.commit([
-      { collection: 'vaultKeys', key: name, expect: keyring.pointerRevision, body: bytesOf({ generation }) },
-      await this.#newKeyChange(name, generation),
-    ])
-    await this.reload(name)
-    return generation
+    for (let attempt = 1; ; attempt++) {
+      const keyring = await this.reload(name)
+      const generation = Math.max(...keyring.keys.keys()) + 1
+      try {
+        await this.#store.commit([
+          { collection: 'vaultKeys', key: name, expect: keyring.pointerRevision, body: bytesOf({ generation }) },
+          ...(await this.#newKeyChanges(name, generation)),
+        ])
+        await this.reload(name)
+        return generation
+      } catch (error) {
+        if (!(error instanceof StoreConflict) || attempt === MAX_ATTEMPTS) throw error
+      }
+    }
   }
 
   /**
-   * Forgets the keys before the current one for good. Only safe once no record is sealed by them any more; no process
-   * can seal with them in between, because every commit expects the pointer this one rewrites.
+   * Forgets the keys before this generation for good. Only safe once no record is sealed by them any more; no process
+   * can seal with them in between, because every commit expects the pointer that named this generation. Throws
+   * RotationOverlap when it is not the current one any more: records may have been sealed by others since.
    */
-  async dropOldGenerations(name: string): Promise<number> {
+  async dropOldGenerations(name: string, generation: number): Promise<number> {
     const keyring = await this.reload(name)
-    const old = [...keyring.keys.keys()].filter((generation) => generation !== keyring.current.generation)
-    await this.#store.commit([
-      { collection: 'vaultKeys', key: name, expect: keyring.pointerRevision, body: 'keep' },
-      ...old.map(
-        (generation): Change => ({
-          collection: 'vaultKeys',
-          key: keyOf(name, generation),
-          expect: 'any',
-          body: null,
-        }),
-      ),
-    ])
+    if (keyring.current.generation !== generation) throw overlappingRotation(name)
+    const old = [...keyring.keys.keys()].filter((other) => other !== generation)
+    try {
+      await this.#store.commit([
+        { collection: 'vaultKeys', key: name, expect: keyring.pointerRevision, body: 'keep' },
+        ...old.map(
+          (other): Change => ({ collection: 'vaultKeys', key: keyOf(name, other), expect: 'any', body: null }),
+        ),
+      ])
+    } catch (error) {
+      throw error instanceof StoreConflict ? overlappingRotation(name, error) : error
+    }
     await this.reload(name)
     return old.length
   }
@@ -198,68 +229,109 @@ export class Keyrings {
 
   /**
    * Makes a new root key and wraps every keyring's keys with it, while the server runs. Repeat it after an interruption;
-   * old root keys are dropped only when nothing is wrapped by them.
+   * old root keys are dropped only when nothing is wrapped by them. Throws RotationOverlap when another process does the
+   * same, and RootKeyRefused when the root key was moved to another provider since this process opened it.
    */
   async rotateRootKey(progress: (done: number) => void): Promise<void> {
-    const current = await this.#store.read('rootKeys', CURRENT)
-    const fresh = await this.#newRootKey(current?.revision ?? 'absent')
-    await this.#store.commit(fresh.changes)
-    let done = 0
-    for (let pass = 0; pass < 2; pass++) {
-      let after: string | undefined
-      for (;;) {
-        const page = await this.#store.page('vaultKeys', {
-          prefix: '',
-          limit: 200,
-          ...(after === undefined ? {} : { after }),
-        })
-        for (const record of page) if (await this.#rewrap(record, fresh.id)) progress(++done)
-        const last = page.at(-1)
-        if (last === undefined) break
-        after = last.key
+    const before = await this.#pointer()
+    await this.#requireOwnProvider(before.rootKeyId)
+    const fresh = await this.#newRootKey(before.revision)
+    try {
+      await this.#store.commit(fresh.changes)
+      const current = await this.#currentRootKey()
+      if (current.id !== fresh.id) throw overlappingRootRotation()
+      let done = 0
+      // Only a pass that finds nothing left shows that nothing is.
+      for (let found = 1; found > 0; ) {
+        found = 0
+        for await (const record of this.#keyRecords()) {
+          if (parse<StoredKey>(record.body).rootKeyId === fresh.id) continue
+          found++
+          if (await this.#rewrap(record, current)) progress(++done)
+        }
+      }
+      for (const record of await this.#store.page('rootKeys', { prefix: '', limit: 1000 })) {
+        if (record.key === CURRENT || record.key === fresh.id) continue
+        await this.#store.commit([
+          { collection: 'rootKeys', key: record.key, expect: record.revision, body: null },
+          current.unchanged,
+        ])
+        this.#rootKeys.delete(record.key)
+      }
+    } catch (error) {
+      throw error instanceof StoreConflict && error.collection === 'rootKeys' ? overlappingRootRotation(error) : error
+    }
+  }
+
+  /**
+   * Wraps the root keys by another provider, for a changed passphrase or a move into an HSM. The pointer is written too,
+   * so that a rotation under way elsewhere can't add a root key that only the old provider opens.
+   */
+  async changeProvider(next: RootKeyProvider): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const pointer = await this.#pointer()
+      const changes: Change[] = [
+        {
+          collection: 'rootKeys',
+          key: CURRENT,
+          expect: pointer.revision,
+          body: bytesOf({ rootKeyId: pointer.rootKeyId }),
+        },
+      ]
+      for (const record of await this.#store.page('rootKeys', { prefix: '', limit: 1000 })) {
+        if (record.key === CURRENT) continue
+        const rootKey = await this.#rootKey(record.key)
+        const body = await this.#wrappedRootKey(next, record.key, rootKey.export())
+        changes.push({ collection: 'rootKeys', key: record.key, expect: record.revision, body })
+      }
+      try {
+        await this.#store.commit(changes)
+        return
+      } catch (error) {
+        if (!(error instanceof StoreConflict) || attempt === MAX_ATTEMPTS) throw error
       }
     }
-    for (const record of await this.#store.page('rootKeys', { prefix: '', limit: 1000 })) {
-      if (record.key === CURRENT || record.key === fresh.id) continue
-      await this.#store.commit([{ collection: 'rootKeys', key: record.key, expect: record.revision, body: null }])
-      this.#rootKeys.delete(record.key)
-    }
   }
 
-  /** Wraps the root keys by another provider, for a changed passphrase or a move into an HSM. */
-  async changeProvider(next: RootKeyProvider): Promise<void> {
-    const changes: Change[] = []
-    for (const record of await this.#store.page('rootKeys', { prefix: '', limit: 1000 })) {
-      if (record.key === CURRENT) continue
-      const rootKey = await this.#rootKey(record.key)
-      changes.push({
-        collection: 'rootKeys',
-        key: record.key,
-        expect: record.revision,
-        body: await this.#wrappedRootKey(next, record.key, rootKey.export()),
+  /** Opens a root key as it is stored now; throws when it does not open. For `doctor`. */
+  async checkRootKey(rootKeyId: string): Promise<void> {
+    if (rootKeyId === CURRENT) {
+      await this.#pointer()
+      return
+    }
+    const bytes = await this.#unwrapRootKey(rootKeyId)
+    bytes.fill(0)
+  }
+
+  /** The stored keys of all keyrings, without the pointers. */
+  async *#keyRecords(): AsyncGenerator<StoredRecord> {
+    let after: string | undefined
+    for (;;) {
+      const page = await this.#store.page('vaultKeys', {
+        prefix: '',
+        limit: KEYS_PER_READ,
+        ...(after === undefined ? {} : { after }),
       })
+      for (const record of page) if (record.key.includes('/')) yield record
+      after = page.at(-1)?.key
+      if (after === undefined) return
     }
-    await this.#store.commit(changes)
   }
 
-  async #rewrap(record: StoredRecord, rootKeyId: string): Promise<boolean> {
-    if (!record.key.includes('/')) return false
+  async #rewrap(record: StoredRecord, rootKey: CurrentRootKey): Promise<boolean> {
     const stored = parse<StoredKey>(record.body)
-    if (stored.rootKeyId === rootKeyId) return false
     const { name, generation } = placeOf(record.key)
     const opened = await this.#openKey(name, generation, stored)
+    const body = await this.#wrappedKey(name, generation, stored.keyId, rootKey.id, opened.key.export())
     try {
       await this.#store.commit([
-        {
-          collection: 'vaultKeys',
-          key: record.key,
-          expect: record.revision,
-          body: await this.#wrappedKey(name, generation, stored.keyId, rootKeyId, opened.key.export()),
-        },
+        { collection: 'vaultKeys', key: record.key, expect: record.revision, body },
+        rootKey.unchanged,
       ])
       return true
     } catch (error) {
-      if (error instanceof StoreConflict) return false
+      // The key was destroyed meanwhile; the next pass shows.
+      if (error instanceof StoreConflict && error.collection === 'vaultKeys') return false
       throw error
     }
   }
@@ -283,12 +355,12 @@ export class Keyrings {
     return keyring
   }
 
-  async #newKeyChange(name: string, generation: number): Promise<Change> {
-    const rootKeyId = await this.#currentRootKey()
+  async #newKeyChanges(name: string, generation: number): Promise<readonly Change[]> {
+    const rootKey = await this.#currentRootKey()
     const key = this.#random.bytes(KEY_BYTES)
-    const body = await this.#wrappedKey(name, generation, this.#random.uuid(), rootKeyId, key)
+    const body = await this.#wrappedKey(name, generation, this.#random.uuid(), rootKey.id, key)
     key.fill(0)
-    return { collection: 'vaultKeys', key: keyOf(name, generation), expect: 'absent', body }
+    return [{ collection: 'vaultKeys', key: keyOf(name, generation), expect: 'absent', body }, rootKey.unchanged]
   }
 
   async #wrappedKey(
@@ -313,25 +385,42 @@ export class Keyrings {
     return { generation, keyId: stored.keyId, key }
   }
 
-  async #currentRootKey(): Promise<string> {
+  async #pointer(): Promise<{ readonly rootKeyId: string; readonly revision: number }> {
     const pointer = await this.#store.read('rootKeys', CURRENT)
-    if (pointer === undefined) return [...this.#rootKeys.keys()].at(-1) ?? fail('the data folder has no root key')
-    const { rootKeyId } = parse<{ rootKeyId: string }>(pointer.body)
+    if (pointer === undefined) throw new SealBroken('the data folder has no root key')
+    return { rootKeyId: parse<{ rootKeyId: string }>(pointer.body).rootKeyId, revision: pointer.revision }
+  }
+
+  async #currentRootKey(): Promise<CurrentRootKey> {
+    const { rootKeyId, revision } = await this.#pointer()
     await this.#rootKey(rootKeyId)
-    return rootKeyId
+    return { id: rootKeyId, unchanged: { collection: 'rootKeys', key: CURRENT, expect: revision, body: 'keep' } }
+  }
+
+  /** A root key that this provider wrapped could not be opened by whoever has only the newer one. */
+  async #requireOwnProvider(rootKeyId: string): Promise<void> {
+    const record = await this.#store.read('rootKeys', rootKeyId)
+    if (record !== undefined && parse<StoredRootKey>(record.body).providerKeyId === this.#provider.keyId) return
+    throw new RootKeyRefused(
+      `the root key is not protected by this ${this.#provider.kind} any more: open the data with the new one`,
+    )
   }
 
   async #rootKey(rootKeyId: string): Promise<KeyObject> {
     const known = this.#rootKeys.get(rootKeyId)
     if (known !== undefined) return known
-    const record = await this.#store.read('rootKeys', rootKeyId)
-    if (record === undefined) throw new SealBroken(`the root key ${rootKeyId} is missing from the data folder`)
-    const stored = parse<StoredRootKey>(record.body)
-    const bytes = await this.#provider.unwrap(Buffer.from(stored.wrapped, 'base64'), this.#rootContext(rootKeyId))
+    const bytes = await this.#unwrapRootKey(rootKeyId)
     const key = createSecretKey(bytes)
     bytes.fill(0)
     this.#rootKeys.set(rootKeyId, key)
     return key
+  }
+
+  async #unwrapRootKey(rootKeyId: string): Promise<Uint8Array> {
+    const record = await this.#store.read('rootKeys', rootKeyId)
+    if (record === undefined) throw new SealBroken(`the root key ${rootKeyId} is missing from the data folder`)
+    const stored = parse<StoredRootKey>(record.body)
+    return this.#provider.unwrap(Buffer.from(stored.wrapped, 'base64'), this.#rootContext(rootKeyId))
   }
 
   async #newRootKey(pointer: number | 'absent'): Promise<{ id: string; changes: readonly Change[] }> {
@@ -377,9 +466,18 @@ function placeOf(key: string): { name: string; generation: number } {
 const bytesOf = (value: object): Uint8Array => Buffer.from(JSON.stringify(value))
 
 function parse<T>(body: Uint8Array): T {
-  return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')) as T
+  try {
+    return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')) as T
+  } catch (cause) {
+    throw new SealBroken('a key record is not in a known format: it was changed', { cause })
+  }
 }
 
-function fail(sentence: string): never {
-  throw new Error(sentence)
-}
+const overlappingRotation = (name: string, cause?: unknown) =>
+  new RotationOverlap(
+    `another process rotates the key of ${name} too: run it again when that one has ended, the older keys stay until then`,
+    { cause },
+  )
+
+const overlappingRootRotation = (cause?: unknown) =>
+  new RotationOverlap('another process changes the root key too: run it again when that one has ended', { cause })

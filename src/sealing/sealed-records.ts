@@ -12,7 +12,10 @@ import type { Keyring, Keyrings } from './keyrings.ts'
 import { INSTALLATION_KEYRING, type SealedChange, type SealedRecord, type SealedRecords } from './sealed-store.ts'
 import { SecretBytes } from './secret-bytes.ts'
 
-/** Format of a sealed record: version, key generation, length of the sealed meta data, sealed meta, sealed value. */
+/**
+ * Format of a sealed record: version, key generation, length of the sealed meta data, sealed meta, sealed value. The
+ * header is not sealed; whatever is changed in it, the meta data does not open.
+ */
 const FORMAT = 1
 const HEADER_BYTES = 9
 const MAX_REKEY_ATTEMPTS = 5
@@ -46,13 +49,15 @@ interface SealedRecordsOptions {
 export function sealedRecords({ store, keyrings, random, keyring: name }: SealedRecordsOptions): SealedRecords {
   const associatedPrefix = `${keyrings.installationId}\0${name}\0`
 
-  const associated = (collection: Collection, key: string, part: 'meta' | 'value') =>
+  /** Meta data knows whether it has a value beside it, so a record can't be cut off behind it. */
+  const associated = (collection: Collection, key: string, part: 'meta' | 'metaOfValue' | 'value') =>
     Buffer.from(`${associatedPrefix}${collection}\0${key}\0${part}`)
 
   function seal(keyring: Keyring, collection: Collection, key: string, meta: object, value: SecretBytes | undefined) {
     const current = keyring.current
     const plainMeta = Buffer.from(JSON.stringify(meta))
-    const sealedMeta = sealBytes(current.key, random.bytes(NONCE_BYTES), associated(collection, key, 'meta'), plainMeta)
+    const metaPlace = associated(collection, key, value === undefined ? 'meta' : 'metaOfValue')
+    const sealedMeta = sealBytes(current.key, random.bytes(NONCE_BYTES), metaPlace, plainMeta)
     const header = Buffer.allocUnsafe(HEADER_BYTES)
     header.writeUInt8(FORMAT, 0)
     header.writeUInt32BE(current.generation, 1)
@@ -80,8 +85,9 @@ export function sealedRecords({ store, keyrings, random, keyring: name }: Sealed
     if (key === undefined) throw new UnknownGeneration()
     const metaEnd = HEADER_BYTES + view.readUInt32BE(5)
     const sealedMeta = view.subarray(HEADER_BYTES, metaEnd)
-    const plain = openBytes(key, associated(collection, record.key, 'meta'), sealedMeta)
     const hasValue = view.byteLength > metaEnd
+    const metaPlace = associated(collection, record.key, hasValue ? 'metaOfValue' : 'meta')
+    const plain = openBytes(key, metaPlace, sealedMeta)
     return {
       key: record.key,
       revision: record.revision,
@@ -98,18 +104,19 @@ export function sealedRecords({ store, keyrings, random, keyring: name }: Sealed
     }
   }
 
-  /** A record sealed by a key made since this process last looked: look again, once. */
-  async function withKeyring<T>(use: (keyring: Keyring) => T): Promise<T> {
-    const keyring = keyrings.peek(name) ?? (await keyrings.get(name))
-    try {
-      return use(keyring)
-    } catch (error) {
-      if (!(error instanceof UnknownGeneration)) throw error
+  /**
+   * Reads and opens. A record sealed by a key that this process does not know was sealed during a rotation: both are read
+   * again. The record comes first, because its key outlives it.
+   */
+  async function readOpened<R, T>(load: () => Promise<R>, use: (loaded: R, keyring: Keyring) => T): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      const loaded = await load()
+      const keyring = attempt === 1 ? (keyrings.peek(name) ?? (await keyrings.get(name))) : await keyrings.reload(name)
       try {
-        return use(await keyrings.reload(name))
-      } catch (again) {
-        if (again instanceof UnknownGeneration) throw new SealBroken('a record is sealed by a key that is gone')
-        throw again
+        return use(loaded, keyring)
+      } catch (error) {
+        if (!(error instanceof UnknownGeneration)) throw error
+        if (attempt === MAX_REKEY_ATTEMPTS) throw new SealBroken('a record is sealed by a key that is gone')
       }
     }
   }
@@ -117,13 +124,16 @@ export function sealedRecords({ store, keyrings, random, keyring: name }: Sealed
   return {
     keyring: name,
     async read<M>(collection: Collection, key: string) {
-      const record = await store.read(collection, key)
-      if (record === undefined) return undefined
-      return withKeyring((keyring) => open<M>(keyring, collection, record))
+      return readOpened(
+        () => store.read(collection, key),
+        (record, keyring) => (record === undefined ? undefined : open<M>(keyring, collection, record)),
+      )
     },
     async page<M>(collection: Collection, request: PageRequest) {
-      const records = await store.page(collection, request)
-      return withKeyring((keyring) => records.map((record) => open<M>(keyring, collection, record)))
+      return readOpened(
+        () => store.page(collection, request),
+        (records, keyring) => records.map((record) => open<M>(keyring, collection, record)),
+      )
     },
     async commit(changes: readonly SealedChange[], unsealed: readonly Change[] = []) {
       for (let attempt = 1; ; attempt++) {

@@ -1,7 +1,7 @@
 import { vaultText } from '../../domain/access/caller-text.ts'
 import { onSecret } from '../../domain/access/permission.ts'
 import { refuse } from '../../errors/refusal.ts'
-import { decideAndCommit, purgeChanges, readDeletedSecret } from '../../flows/secret-records.ts'
+import { decideAndCommit, purgeChanges, purgedMarkKey, readDeletedSecret } from '../../flows/secret-records.ts'
 import { defineOperation } from '../operation.ts'
 import { nameParams, noQuery, requireName } from './secret-shapes.ts'
 
@@ -29,7 +29,18 @@ export const purgeDeletedSecret = defineOperation({
       const deleted = await readDeletedSecret(place, name)
       if (deleted === undefined) throw refuse('DeletedSecretNotFound', { name })
       if (vault.enablePurgeProtection) throw refuse('PurgeProtected', { kind: 'secret', vault: vaultText(vault) })
-      return { changes: await purgeChanges(place, deleted), answer: undefined }
+      return {
+        changes: [
+          ...(await purgeChanges(place, deleted)),
+          {
+            collection: 'scheduledPurges',
+            key: purgedMarkKey(vault.vaultId),
+            expect: 'any',
+            meta: {},
+          },
+        ],
+        answer: undefined,
+      }
     })
   },
 })

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { startTestServer, type TestServer } from '../../support/test-server.ts'
-import { assertRefused, assertVaultHeaders, invalidName, secretNotFound, versionOf } from '../../support/vault-answers.ts'
+import {
+  assertRefused,
+  assertVaultHeaders,
+  invalidName,
+  secretNotFound,
+  versionOf,
+} from '../../support/vault-answers.ts'
 
 let server: TestServer
 before(async () => {

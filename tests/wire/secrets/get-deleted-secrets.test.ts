@@ -36,7 +36,12 @@ test('items have no value and no version, and their members come in the observed
   const vault = await server.newVault({ softDeleteRetentionInDays: 7 })
   const call = server.vault(vault.name)
   const created = Math.floor(server.clock.nowMs() / 1000)
-  await call('PUT', '/secrets/B', { value: 'hidden', contentType: 'text', tags: { a: 'b' }, attributes: { enabled: false } })
+  await call('PUT', '/secrets/B', {
+    value: 'hidden',
+    contentType: 'text',
+    tags: { a: 'b' },
+    attributes: { enabled: false },
+  })
   await call('PUT', '/secrets/a', { value: 'hidden', attributes: { exp: 9 } })
   await call('DELETE', '/secrets/B')
   server.clock.advance(3_000)
@@ -62,7 +67,10 @@ test('recovered and purged secrets are not listed', async () => {
 test('pages and next links are as those of live secrets', async () => {
   const vault = await server.newVault()
   const call = server.vault(vault.name)
-  await deleteAll(call, Array.from({ length: 26 }, (_, index) => `s${String(index).padStart(2, '0')}`))
+  await deleteAll(
+    call,
+    Array.from({ length: 26 }, (_, index) => `s${String(index).padStart(2, '0')}`),
+  )
   const base = `https://${vault.name}.vault.localhost:${server.port}/deletedsecrets`
   const first = await call('GET', '/deletedsecrets?api-version=7.4')
   assert.equal(first.json.value.length, 25)
@@ -79,7 +87,13 @@ test('secrets recovered and deleted between two pages neither repeat nor hide ot
   await call('POST', '/deletedsecrets/f/recover')
   await deleteAll(call, ['a', 'e', 'g'])
   const second = await call('GET', followed(first) ?? '')
-  assert.deepEqual([names(first), names(second)], [['b', 'd'], ['g', 'h']])
+  assert.deepEqual(
+    [names(first), names(second)],
+    [
+      ['b', 'd'],
+      ['g', 'h'],
+    ],
+  )
 })
 
 test('page sizes and tokens are checked', async () => {

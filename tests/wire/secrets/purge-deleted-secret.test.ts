@@ -51,7 +51,9 @@ test('a purge leaves nothing of the secret in the store', async () => {
   await call('DELETE', '/deletedsecrets/s')
   for (const collection of ['secrets', 'secretVersions', 'deletedSecrets', 'scheduledPurges'] as const) {
     const records = await server.data.store.page(collection, { prefix: '', limit: 1_000 })
-    assert.deepEqual(records.filter(({ key }) => key.includes(vault.vaultId)).map(({ key }) => key), [], collection)
+    // The vault's mark, which names no secret, tells the purge job to scrub the files.
+    const left = records.map(({ key }) => key).filter((key) => key.includes(vault.vaultId) && !key.endsWith('/purged/'))
+    assert.deepEqual(left, [], collection)
   }
 })
 

@@ -23,7 +23,9 @@ test('a recovery answers the bundle without the value, in the observed order', a
   const vault = await server.newVault({ softDeleteRetentionInDays: 7 })
   const call = server.vault(vault.name)
   const created = Math.floor(server.clock.nowMs() / 1000)
-  const version = versionOf(await call('PUT', '/secrets/Name', { value: 'hidden', contentType: 'text', tags: { a: 'b' } }))
+  const version = versionOf(
+    await call('PUT', '/secrets/Name', { value: 'hidden', contentType: 'text', tags: { a: 'b' } }),
+  )
   await call('DELETE', '/secrets/Name')
   server.clock.advance(9_000)
   const answer = await call('POST', '/deletedsecrets/name/recover')
@@ -46,17 +48,28 @@ test('all versions come back with values, ids, dates, tags and states unchanged'
   const call = await newCall()
   const ids: string[] = []
   for (const value of ['1', '2', '3']) {
-    ids.push(versionOf(await call('PUT', '/secrets/s', { value, tags: { of: value }, attributes: { exp: Number(value) } })))
+    ids.push(
+      versionOf(await call('PUT', '/secrets/s', { value, tags: { of: value }, attributes: { exp: Number(value) } })),
+    )
     server.clock.advance(1_000)
   }
   const [disabled = ''] = ids
   await call('PATCH', `/secrets/s/${disabled}`, { attributes: { enabled: false } })
-  const before = [await call('GET', '/secrets/s/versions'), ...(await Promise.all(ids.map((id) => call('GET', `/secrets/s/${id}`))))]
+  const before = [
+    await call('GET', '/secrets/s/versions'),
+    ...(await Promise.all(ids.map((id) => call('GET', `/secrets/s/${id}`)))),
+  ]
   await call('DELETE', '/secrets/s')
   server.clock.advance(5_000)
   assert.equal((await call('POST', '/deletedsecrets//s//recover/')).status, 200)
-  const now = [await call('GET', '/secrets/s/versions'), ...(await Promise.all(ids.map((id) => call('GET', `/secrets/s/${id}`))))]
-  assert.deepEqual(now.map(({ text }) => text), before.map(({ text }) => text))
+  const now = [
+    await call('GET', '/secrets/s/versions'),
+    ...(await Promise.all(ids.map((id) => call('GET', `/secrets/s/${id}`)))),
+  ]
+  assert.deepEqual(
+    now.map(({ text }) => text),
+    before.map(({ text }) => text),
+  )
   assertRefused(await call('GET', `/secrets/s/${disabled}`), 403, secretDisabled)
   assert.equal((await call('GET', '/secrets/s')).json.value, '3')
   assertRefused(await call('GET', '/deletedsecrets/s'), 404, deletedSecretNotFound('s'))
