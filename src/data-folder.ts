@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { DATABASE_FILE, storageEngines } from './adapters/storage/index.ts'
 import { type Settings, SettingsRefused } from './config/settings.ts'
 import type { Random } from './ports/random.ts'
-import type { RootKeyProvider } from './ports/root-key.ts'
-import type { Change, Store } from './ports/store.ts'
+import { type RootKeyProvider, RootKeyRefused } from './ports/root-key.ts'
+import { type Change, type Store, StoreConflict } from './ports/store.ts'
 import { type BackupSealer, backupSealer } from './sealing/backup-blob.ts'
 import { Keyrings } from './sealing/keyrings.ts'
 import { sealedRecords } from './sealing/sealed-records.ts'
@@ -41,15 +41,14 @@ export async function openDataFolder({ settings, random, mayCreate, forward }: O
   const { dataFolder: folder, engine } = settings
   const isPersistent = engine !== 'memory'
   const hasData = isPersistent && existsSync(join(folder, DATABASE_FILE))
-  if (isPersistent && !hasData && !mayCreate) {
-    throw new SettingsRefused(
-      `there is no data in ${folder}: start a server on it first, or name another folder with --data`,
-    )
-  }
+  if (isPersistent && !hasData && !mayCreate) throw noData(folder)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const store = forward === undefined ? await openStore(engine, folder) : await openReader(folder, forward)
   try {
-    const provider = await openRootKey(settings, random, store, !hasData)
+    // A start that was interrupted leaves a data file without keys: nothing was sealed yet, so it begins anew.
+    const isNew = !(await Keyrings.exist(store))
+    if (isNew && !mayCreate) throw noData(folder)
+    const provider = await openRootKey(settings, random, store, isNew)
     const keyrings = await Keyrings.open(store, provider, random)
     await keyrings.ensure(INSTALLATION_KEYRING)
     const installation = sealedRecords({ store, keyrings, random, keyring: INSTALLATION_KEYRING })
@@ -90,23 +89,39 @@ async function openReader(folder: string, forward: NonNullable<OpenOptions['forw
   return openSqliteStore({ file: join(folder, DATABASE_FILE), forward })
 }
 
-/** The provider the settings name. The key file is only ever made together with the data it protects. */
+const noData = (folder: string) =>
+  new SettingsRefused(`there is no data in ${folder}: start a server on it first, or name another folder with --data`)
+
+/**
+ * The provider the settings name. Its key file or salt is made where `mayCreate` allows it, which is only for new data
+ * and for a change to this provider: without them, data that is there could never be opened again.
+ */
 export async function openRootKey(
   settings: Settings,
   random: Random,
   store: Store,
-  isNew: boolean,
+  mayCreate: boolean,
 ): Promise<RootKeyProvider> {
   if (settings.rootKey === 'passphrase') {
     const { passphraseRootKey, SALT_BYTES } = await import('./adapters/root-keys/passphrase/passphrase-root-key.ts')
-    const salt = (await store.read('meta', SALT_KEY))?.body ?? random.bytes(SALT_BYTES)
-    const provider = await passphraseRootKey({ passphrase: readPassphrase(settings), salt, random })
-    if (isNew) await store.commit([{ collection: 'meta', key: SALT_KEY, expect: 'any', body: salt }])
-    return provider
+    const passphrase = readPassphrase(settings)
+    const salt = (await store.read('meta', SALT_KEY))?.body
+    if (salt !== undefined) return passphraseRootKey({ passphrase, salt, random })
+    if (!mayCreate) throw new RootKeyRefused('this data is not protected by a passphrase: name its --root-key')
+    const fresh = random.bytes(SALT_BYTES)
+    const provider = await passphraseRootKey({ passphrase, salt: fresh, random })
+    try {
+      await store.commit([{ collection: 'meta', key: SALT_KEY, expect: 'absent', body: fresh }])
+      return provider
+    } catch (error) {
+      // Another process was first; its salt is the one.
+      if (error instanceof StoreConflict) return openRootKey(settings, random, store, mayCreate)
+      throw error
+    }
   }
   const { fileRootKey } = await import('./adapters/root-keys/file/file-root-key.ts')
   const file = settings.rootKeyFile === '' ? join(settings.dataFolder, 'root.key') : settings.rootKeyFile
-  return fileRootKey({ file, mayCreate: isNew, random })
+  return fileRootKey({ file, mayCreate, random })
 }
 
 function readPassphrase(settings: Settings): string {

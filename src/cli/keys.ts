@@ -72,14 +72,14 @@ export async function run(args: readonly string[]): Promise<number> {
           if (left > 0) {
             throw new Error(`${name}: ${left} records kept changing; run it again, the old key stays until then`)
           }
-          await keyrings.dropOldGenerations(keyring)
+          await keyrings.dropOldGenerations(keyring, generation)
           process.stdout.write(`${name}: a new key; the old one is destroyed.\n`)
         }
         await data.store.scrub?.()
         return 0
       }
       case 'change-root-key': {
-        const next = await openRootKey(nextSettings(given), systemRandom, data.store, given['new-root-key'] === 'file')
+        const next = await openRootKey(nextSettings(given), systemRandom, data.store, true)
         await keyrings.changeProvider(next)
         await next.close()
         process.stdout.write('The root key is protected by the new one; start the server with it from now on.\n')

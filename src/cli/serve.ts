@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { resolve, sep } from 'node:path'
 import { type Settings, SettingsRefused } from '../config/settings.ts'
 import { readDevelopment } from '../flows/development-start.ts'
 import { findDefaultTenant } from '../flows/identity-directory.ts'
@@ -65,7 +66,7 @@ function requireSafe(settings: Settings): void {
       'name the root key file with --root-key-file, outside the data folder: a key beside the data protects nothing',
     )
   }
-  if (settings.rootKey === 'file' && settings.rootKeyFile.startsWith(settings.dataFolder)) {
+  if (settings.rootKey === 'file' && isInside(settings.dataFolder, settings.rootKeyFile)) {
     throw new SettingsRefused('the root key file lies in the data folder, where it protects nothing: move it elsewhere')
   }
   if ((settings.tlsCertificate === '') !== (settings.tlsKey === '')) {
@@ -83,3 +84,5 @@ function requireSafe(settings: Settings): void {
     throw new SettingsRefused('a default vault for bare addresses is for development only: leave --default-vault out')
   }
 }
+
+const isInside = (folder: string, file: string) => resolve(file).startsWith(`${resolve(folder)}${sep}`)

@@ -63,6 +63,7 @@ export async function checkRecords(
   for await (const { collection, record } of everyRecord(walk.store)) {
     const keyring = keyringOf(collection, record.key)
     try {
+      if (collection === 'rootKeys') await keyrings.checkRootKey(record.key)
       if (collection === 'vaultKeys' && !record.key.includes('/')) await keyrings.reload(record.key)
       if (keyring !== undefined) {
         const opened = await recordsUnder(walk, keyring).read(collection, record.key)

@@ -1,5 +1,6 @@
 /** Making, listing and changing vaults as resources: for the CLI, the start-up of development and the control plane. */
 
+import { MAX_COMMIT_ATTEMPTS } from '../domain/limits/limits.ts'
 import { unixSecondsOf } from '../domain/vault-objects/times.ts'
 import type { Vault } from '../domain/vaults/vault.ts'
 import { isRetentionDays, isVaultName } from '../domain/vaults/vault-rules.ts'
@@ -46,24 +47,28 @@ export async function createVault(
     ...wanted,
   }
   requireValid(vault)
-  try {
-    await installation.commit(
-      [
-        {
-          collection: 'vaultNames',
-          key: vault.name.toLowerCase(),
-          expect: 'absent',
-          meta: { vaultId: vault.vaultId },
-        },
-        { collection: 'vaults', key: vault.vaultId, expect: 'absent', meta: vault },
-      ],
-      await keyrings.newKeyringChanges(vault.vaultId),
-    )
-  } catch (error) {
-    if (!(error instanceof StoreConflict)) throw error
-    throw new VaultRefused(`the vault name ${vault.name} is already in use`, { cause: error })
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await installation.commit(
+        [
+          {
+            collection: 'vaultNames',
+            key: vault.name.toLowerCase(),
+            expect: 'absent',
+            meta: { vaultId: vault.vaultId },
+          },
+          { collection: 'vaults', key: vault.vaultId, expect: 'absent', meta: vault },
+        ],
+        await keyrings.newKeyringChanges(vault.vaultId),
+      )
+      return vault
+    } catch (error) {
+      if (!(error instanceof StoreConflict)) throw error
+      // The root key was rotated meanwhile: the vault's key has to be wrapped by the new one.
+      if (error.collection === 'rootKeys' && attempt < MAX_COMMIT_ATTEMPTS) continue
+      throw new VaultRefused(`the vault name ${vault.name} is already in use`, { cause: error })
+    }
   }
-  return vault
 }
 
 export async function findVault(installation: SealedRecords, name: string): Promise<SealedRecord<Vault> | undefined> {

@@ -4,6 +4,7 @@
  */
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { chmod, link, open, readFile, stat, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { Random } from '../../../ports/random.ts'
 import { type RootKeyProvider, RootKeyRefused } from '../../../ports/root-key.ts'
 import { localKeyProvider } from '../local-key.ts'
@@ -70,5 +71,17 @@ async function create(file: string, random: Random): Promise<void> {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   } finally {
     await unlink(temporary)
+  }
+  await syncFolder(dirname(file))
+}
+
+/** Data is sealed under the key next, so its name must survive a power cut first. Windows syncs no folders. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
   }
 }
