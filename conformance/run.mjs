@@ -29,25 +29,37 @@ mkdirSync(installFolder, { recursive: true })
 const workFolder = mkdtempSync(join(tmpdir(), 'keyhaven-conformance-'))
 const logFolder = join(installFolder, 'logs')
 mkdirSync(logFolder, { recursive: true })
-const server = values.base ? useServer(values.base) : await startServer(workFolder)
+/** Servers of this run by their extra flags: most suites share the one without any. */
+const servers = new Map()
 let failed = 0
 try {
-  const hostNames = await findHostNames(server.base, workFolder)
-  say(`server ${server.base.defaultVaultUrl}, vault ${server.base.vaults[0].url}; names through ${hostNames.how}`)
-  const context = { base: server.base, hostNames, installFolder, workFolder, logFolder, say }
-  for (const name of positionals.length > 0 ? positionals : suiteNames) failed += await runSuite(name, context)
+  for (const name of positionals.length > 0 ? positionals : suiteNames) failed += await runSuite(name)
 } finally {
-  await server.stop()
+  for (const { server } of servers.values()) await server.stop()
   if (values.keep) say(`kept ${workFolder}`)
   else rmSync(workFolder, { recursive: true, force: true })
 }
 process.exitCode = failed > 0 ? 1 : 0
 
-async function runSuite(name, context) {
+async function contextFor(flags) {
+  const key = flags.join(' ')
+  const known = servers.get(key)
+  if (known) return known.context
+  const folder = join(workFolder, `server-${servers.size + 1}`)
+  mkdirSync(folder)
+  const server = values.base ? useServer(values.base) : await startServer(folder, flags)
+  const hostNames = await findHostNames(server.base, folder)
+  say(`server ${server.base.defaultVaultUrl} ${key}, vault ${server.base.vaults[0].url}; names through ${hostNames.how}`)
+  const context = { base: server.base, hostNames, installFolder, workFolder: folder, logFolder, say }
+  servers.set(key, { server, context })
+  return context
+}
+
+async function runSuite(name) {
   const started = process.hrtime.bigint()
   const { suite } = await import(`./suites/${name}.mjs`)
   say(`\n${name}: ${suite.proves}`)
-  const outcome = await outcomeOf(suite, context)
+  const outcome = await outcomeOf(suite, await contextFor(suite.serverFlags ?? []))
   for (const note of outcome.notes) say(`  ${note}`)
   const seconds = Number((process.hrtime.bigint() - started) / 1_000_000_000n)
   say(`${name}: ${outcome.passed} passed, ${outcome.failed} failed, ${outcome.skipped} skipped (${seconds} s)`)

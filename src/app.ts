@@ -130,6 +130,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     authority,
     defaultTenantId: async () => (await findDefaultTenant(installation))?.tenantId ?? NO_TENANT,
     softDeleteLatencySeconds: settings.softDeleteLatencySeconds,
+    challengesWithAdfs: settings.challengeTenant === 'adfs',
     onFailure: (error, requestId) => {
       log.error({ err: error, requestId }, 'a request failed unexpectedly')
     },

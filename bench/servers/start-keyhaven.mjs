@@ -13,6 +13,12 @@ const built = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const START_LIMIT_MS = 120_000
 const STOP_LIMIT_MS = 20_000
 
+/** None of them outlives the run, however it ends. */
+const running = new Set()
+process.prependListener('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 export const API_VERSION_QUERY = '?api-version=7.4'
 
 export function isBuilt() {
@@ -50,9 +56,8 @@ export async function startKeyhaven({ dataFolder, origin, nodeFlags = [], extraA
     ],
     { cwd: projectFolder, env: environmentOf(origin), stdio: ['ignore', 'pipe', 'pipe'] },
   )
-  const killWithUs = () => child.kill('SIGKILL')
-  process.prependOnceListener('exit', killWithUs)
-  child.once('exit', () => process.off('exit', killWithUs))
+  running.add(child)
+  child.once('exit', () => running.delete(child))
   let complaints = ''
   child.stderr.setEncoding('utf8').on('data', (text) => {
     complaints = (complaints + text).slice(-4000)

@@ -12,11 +12,11 @@ const stopSeconds = 10
 
 /**
  * Answers `{ base, stop }`, `base` being the parsed start-up line. Refuses when the server ends or stays silent for
- * 60 seconds. The server's standard error goes to `server.log` in `workFolder`.
+ * 60 seconds. `flags` are further flags of `keyhaven dev`. The server's standard error goes to `server.log` in `workFolder`.
  */
-export async function startServer(workFolder) {
+export async function startServer(workFolder, flags = []) {
   const args = ['dev', '--json', '--data', join(workFolder, 'data'), '--port', '0', '--proxy-port', '0']
-  const child = spawn(process.execPath, [command, ...args, '--managed-identity-port', '0'], {
+  const child = spawn(process.execPath, [command, ...args, '--managed-identity-port', '0', ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const log = createWriteStream(join(workFolder, 'server.log'))

@@ -15,6 +15,8 @@ const snippet = fileURLToPath(new URL('../clients/go/first-secret/', import.meta
 const oldestGo = [1, 25]
 
 export const suite = {
+  // With the tenant `adfs` in their environment, Go and Java take no challenge that names a tenant by its id.
+  serverFlags: ['--challenge-tenant', 'adfs'],
   proves: `the own test suite of ${module} ${version}, unmodified, live`,
   missing: () => missingGo(),
   async run(context) {

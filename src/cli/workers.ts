@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import { openFileAuditSink } from '../adapters/audit-sinks/file/file-audit-sink.ts'
 import { forwardCommits, serveCommits } from '../adapters/storage/sqlite/commit-forwarding.ts'
+import { isOfType } from '../adapters/storage/sqlite/commit-line.ts'
 import { type RunningServer, startServer } from '../app.ts'
 import type { Settings } from '../config/settings.ts'
 import { type DataFolder, openDataFolder } from '../data-folder.ts'
@@ -21,6 +22,10 @@ import { createLog } from './server-process.ts'
 interface ReadyMessage {
   readonly type: 'keyhaven ready'
   readonly ports: Omit<RunningServer, 'stop'>
+}
+
+interface StopMessage {
+  readonly type: 'keyhaven stop'
 }
 
 const WORKER_STREAM = 'KEYHAVEN_WORKER_STREAM'
@@ -57,6 +62,7 @@ export async function startWorkers(parts: {
         if (isStopping) return
         log.error({ worker: number, code, signal }, 'a worker ended; starting another one')
         systemClock.after(RESTART_DELAY_MS, () => {
+          if (isStopping) return
           fork(number).catch((error: unknown) => {
             log.error({ err: error }, 'a worker could not be started')
           })
@@ -76,6 +82,7 @@ export async function startWorkers(parts: {
     key: key.reveal(),
     clock: systemClock,
     anchors: sealedAnchors(data.installation),
+    settings: { durability: settings.auditDurability === 'synced' ? 'synced' : 'written' },
     onProblem: (problem) => {
       log.error({ err: problem }, 'the audit log has a problem')
     },
@@ -103,7 +110,7 @@ export async function startWorkers(parts: {
               worker.once('exit', () => {
                 resolve()
               })
-              worker.send({ type: 'keyhaven stop' })
+              worker.send({ type: 'keyhaven stop' } satisfies StopMessage)
             }),
         ),
       )
@@ -116,6 +123,16 @@ export async function startWorkers(parts: {
 /** What a worker process runs. */
 export async function runWorker(): Promise<void> {
   const settings = JSON.parse(process.env[WORKER_SETTINGS] ?? '{}') as Settings
+  // Listened to from the beginning: a worker may be told to stop while it starts.
+  const toldToStop = new Promise<void>((resolve) => {
+    process.on('message', (message: unknown) => {
+      if (isStop(message)) resolve()
+    })
+  })
+  // Signals go to the whole group; the first process tells the workers when to stop.
+  process.on('SIGINT', () => undefined)
+  process.on('SIGTERM', () => undefined)
+  process.on('disconnect', () => process.exit(1))
   const log = createLog(settings)
   const data = await openDataFolder({
     settings,
@@ -132,20 +149,16 @@ export async function runWorker(): Promise<void> {
     stream: process.env[WORKER_STREAM] ?? 'worker',
     runsJobs: false,
   })
-  // Signals go to the whole group; the first process tells the workers when to stop.
-  process.on('SIGINT', () => undefined)
-  process.on('SIGTERM', () => undefined)
-  process.on('message', (message: unknown) => {
-    if (typeof message !== 'object' || message === null || !('type' in message)) return
-    if (message.type !== 'keyhaven stop') return
-    void stop()
-      .then(() => data.close())
-      .finally(() => process.exit(0))
-  })
-  process.on('disconnect', () => process.exit(1))
   process.send?.({ type: 'keyhaven ready', ports } satisfies ReadyMessage)
+  await toldToStop
+  try {
+    await stop()
+    await data.close()
+  } finally {
+    process.exit(0)
+  }
 }
 
-function isReady(message: unknown): message is ReadyMessage {
-  return typeof message === 'object' && message !== null && 'type' in message && message.type === 'keyhaven ready'
-}
+const isReady = (message: unknown): message is ReadyMessage => isOfType<ReadyMessage>(message, 'keyhaven ready')
+
+const isStop = (message: unknown): message is StopMessage => isOfType<StopMessage>(message, 'keyhaven stop')

@@ -150,6 +150,15 @@ export const settingDeclarations = {
     development: true,
     production: false,
   }),
+  challengeTenant: setting<string>({
+    flag: 'challenge-tenant',
+    kind: 'text',
+    summary:
+      "What challenges at this domain's own names call the tenant: id, as the service does, or adfs, for Go and Java clients that log in with AZURE_TENANT_ID=adfs.",
+    development: 'id',
+    production: 'id',
+    choices: ['id', 'adfs'],
+  }),
   softDeleteLatencySeconds: setting<number>({
     flag: 'soft-delete-latency-seconds',
     kind: 'count',

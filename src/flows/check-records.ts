@@ -82,8 +82,8 @@ export async function checkRecords(
 }
 
 /**
- * Seals every record of a keyring anew that an older key sealed. Records that change meanwhile are sealed by the new key
- * anyway. Answers how many still need the older keys: 0 means that those can be dropped.
+ * Seals every record of a keyring anew that a key older than this generation sealed. Records that change meanwhile are
+ * sealed by the new key anyway. Answers how many still need the older keys: 0 means that those can be dropped.
  */
 export async function resealRecords(
   walk: RecordWalk,
@@ -94,7 +94,7 @@ export async function resealRecords(
   let done = 0
   let left = 0
   for await (const { collection, record } of everyRecord(walk.store)) {
-    if (keyringOf(collection, record.key) !== keyring || generationOf(record) === generation) continue
+    if (keyringOf(collection, record.key) !== keyring || generationOf(record) >= generation) continue
     const records = recordsUnder(walk, keyring)
     const opened = await records.read<object>(collection, record.key)
     if (opened === undefined) continue

@@ -24,8 +24,11 @@ export const secretVersionKey = (vaultId: string, name: NameKey, version: Object
 export const scheduledPurgeKey = (deletion: Deletion, vaultId: string, name: NameKey) =>
   `${String(deletion.scheduledPurgeDate).padStart(12, '0')}/${vaultId}/secret/${name}`
 
-/** Tells the purge job that something was purged at a client's request, so that its bytes are scrubbed from the files. */
-export const purgedMarkKey = (vaultId: string) => `${'0'.repeat(12)}/${vaultId}/purged/`
+/** Marks come before every date. */
+export const PURGED_MARKS = `${'0'.repeat(12)}/`
+
+/** Tells the purge job that something of this vault was purged, so that its bytes are scrubbed from the files. */
+export const purgedMarkKey = (vaultId: string) => `${PURGED_MARKS}${vaultId}/purged/`
 
 export interface SecretPlace {
   readonly records: SealedRecords

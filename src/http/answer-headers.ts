@@ -31,7 +31,7 @@ export function answerHeaders(kind: HostTarget['kind'] | 'managedIdentity', fact
         'x-ms-request-id',
         requestId,
       )
-      if (facts.region !== undefined) headers.push('x-ms-keyvault-region', facts.region)
+      if (facts.region !== undefined) headers.push('x-ms-keyvault-region', headerText(facts.region))
       if (clientRequestId !== undefined) headers.push('x-ms-client-request-id', clientRequestId)
       if (facts.assignmentId !== undefined) {
         headers.push(
@@ -64,3 +64,6 @@ function networkInfo(address: string): string {
   const isV6 = address.includes(':')
   return `conn_type=${isV6 ? 'Ipv6' : 'Ipv4'};addr=${address};act_addr_fam=${isV6 ? 'InterNetworkV6' : 'InterNetwork'};`
 }
+
+/** A region is whatever a vault was made with. Node refuses to send other characters, and the answer would fail. */
+const headerText = (text: string) => text.replaceAll(/[^\x20-\x7e]/g, '?')

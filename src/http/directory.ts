@@ -28,7 +28,7 @@ export interface Directory {
 }
 
 export function createDirectory(store: Store, installation: SealedRecords): Directory {
-  const entries = new Map<string, VaultEntry | null>()
+  const entries = new Map<string, VaultEntry>()
   let seenToken: number | undefined
   let seenRevision: number | undefined
 
@@ -45,13 +45,15 @@ export function createDirectory(store: Store, installation: SealedRecords): Dire
   async function load(name: string): Promise<VaultEntry | undefined> {
     const key = name.toLowerCase()
     const cached = entries.get(key)
-    if (cached !== undefined) return cached ?? undefined
+    if (cached !== undefined) return cached
     const revisionBefore = seenRevision
     const entry = await read(key)
+    // Names of no vault are not kept: whoever makes them up would push out the vaults there are.
+    if (entry === undefined) return undefined
     // Something may have changed while it was read; then it is used once and not kept.
     if (((await store.read('meta', DIRECTORY_MARK))?.revision ?? 0) === revisionBefore) {
       if (entries.size >= MAX_CACHED_VAULTS) entries.clear()
-      entries.set(key, entry ?? null)
+      entries.set(key, entry)
     }
     return entry
   }
@@ -95,7 +97,7 @@ export function createDirectory(store: Store, installation: SealedRecords): Dire
       const token = store.changeToken?.()
       if (token !== undefined && token === seenToken) {
         const cached = entries.get(name)
-        if (cached !== undefined) return cached ?? undefined
+        if (cached !== undefined) return cached
         return load(name)
       }
       return checkMark(token).then(() => load(name))

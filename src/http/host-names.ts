@@ -3,6 +3,8 @@
  * are answered too, for clients that come through the proxy; a bare `localhost` or address is the default vault.
  */
 import { isIP } from 'node:net'
+import { isVaultName } from '../domain/vaults/vault-rules.ts'
+import { vaultAudiences } from './steps/authenticate.ts'
 
 export interface HostSettings {
   /** `localhost`, `kv.example.org`: vaults are at NAME.vault.<domain>. */
@@ -18,6 +20,10 @@ export type HostTarget =
       readonly vaultName: string
       readonly baseUrl: string
       readonly resource: string
+      /** The real service's name, reached through the proxy. */
+      readonly isRealName: boolean
+      /** What tokens for this host may name as audience. */
+      readonly audiences: readonly string[]
       readonly loginUrl: string
     }
   | { readonly kind: 'identity' | 'resourceManager'; readonly baseUrl: string; readonly loginUrl: string }
@@ -27,6 +33,9 @@ const REAL_LOGIN = new Set(['login.microsoftonline.com', 'login.windows.net'])
 const REAL_MANAGEMENT = 'management.azure.com'
 const REAL_VAULT_SUFFIX = 'vault.azure.net'
 const MAX_CACHED_HOSTS = 1_000
+/** 253 for a name (RFC 1035, section 2.3.4) with its final dot, and a port. */
+const MAX_HOST_CHARACTERS = 260
+const MAX_PORT = 65_535
 
 export interface HostNames {
   /** `host` is the Host header as sent. */
@@ -48,22 +57,29 @@ export function hostNames({ domain, defaultVault, port }: HostSettings): HostNam
   const cache = new Map<string, HostTarget>()
 
   function parse(host: string): HostTarget {
-    const match = /^(\[[0-9a-f:.]+\]|[0-9a-z._-]+)(?::(\d{1,5}))?$/i.exec(host)
+    const match =
+      host.length > MAX_HOST_CHARACTERS ? null : /^(\[[0-9a-f:.]+\]|[0-9a-z._-]+)(?::(\d{1,5}))?$/i.exec(host)
     const rawName = match?.[1]
-    if (match === null || rawName === undefined) return { kind: 'unknown', baseUrl: loginUrl, loginUrl }
+    const askedPort = Number(match?.[2] ?? 443)
+    if (match === null || rawName === undefined || askedPort < 1 || askedPort > MAX_PORT) {
+      return { kind: 'unknown', baseUrl: loginUrl, loginUrl }
+    }
     const name = rawName.toLowerCase().replace(/\.$/, '')
-    const ownPort = match[2] === undefined || match[2] === '443' ? '' : `:${match[2]}`
+    const ownPort = askedPort === 443 ? '' : `:${askedPort}`
     const baseUrl = `https://${name}${ownPort}`
     const vault = (vaultName: string, parent: string, login: string): HostTarget => ({
       kind: 'vault',
       vaultName,
       baseUrl,
       resource: `https://${parent}${ownPort}`,
+      isRealName: parent === REAL_VAULT_SUFFIX,
+      audiences: vaultAudiences(`https://${parent}${ownPort}`),
       loginUrl: login,
     })
     const label = (suffix: string) => {
       const first = name.endsWith(`.${suffix}`) ? name.slice(0, -suffix.length - 1) : ''
-      return first !== '' && !first.includes('.') ? first : undefined
+      // Only what can be a vault gets as far as the store, so made-up names cost nothing and fill no memory.
+      return isVaultName(first) ? first : undefined
     }
     const local = label(vaultParent)
     if (local !== undefined) return vault(local, vaultParent, `https://login.${domain}${ownPort}`)
@@ -91,6 +107,8 @@ export function hostNames({ domain, defaultVault, port }: HostSettings): HostNam
       const known = cache.get(key)
       if (known !== undefined) return known
       const target = parse(key)
+      // Strangers' text that names nothing is not worth remembering, and would push out what is.
+      if (target.kind === 'unknown') return target
       if (cache.size >= MAX_CACHED_HOSTS) cache.clear()
       cache.set(key, target)
       return target
@@ -100,4 +118,15 @@ export function hostNames({ domain, defaultVault, port }: HostSettings): HostNam
       return name === domain || name.endsWith(`.${domain}`) || name === 'localhost' || parse(name).kind !== 'unknown'
     },
   }
+}
+
+/**
+ * Whether a Host header, as sent, names this machine and nothing that DNS could give to somebody else: `localhost`, a
+ * name below it, or an address. A page of another site reaches a local port by a name of its own (DNS rebinding), which
+ * its browser then sends; a request without the header comes from no browser.
+ */
+export function isLocalHost(host: string | undefined): boolean {
+  if (host === undefined) return true
+  const name = host.replace(/:\d{1,5}$/, '').toLowerCase()
+  return name === 'localhost' || name.endsWith('.localhost') || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0
 }

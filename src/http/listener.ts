@@ -8,11 +8,24 @@ import { createServer as createHttpsServer, type Server as HttpsServer, type Ser
 import type { AddressInfo, Socket } from 'node:net'
 import { MAX_HEADER_BYTES, REQUEST_ARRIVAL_MS } from '../domain/limits/limits.ts'
 import { refuse } from '../errors/refusal.ts'
+import { isLocalHost } from './host-names.ts'
 import { renderVaultError } from './render/vault-error.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
 const KEEP_ALIVE_MS = 65_000
+/** How long a client may leave an answer unread. */
+const SILENCE_MS = 120_000
+/** How long a refused connection may take to read why. */
+const REFUSAL_MS = 2_000
+/** Of one listener; each costs some tens of KiB, so a flood ends here and not with the memory. */
+const MAX_CONNECTIONS = 10_000
+/** How long running requests may take to end when the server stops. */
+const CLOSE_GRACE_MS = 10_000
+const MISDIRECTED = 421
+
+/** Open connections of each server; Node itself knows only those that got as far as HTTP. */
+const connections = new WeakMap<HttpServer | HttpsServer, Set<Socket>>()
 
 const arrival = {
   maxHeaderSize: MAX_HEADER_BYTES,
@@ -25,19 +38,68 @@ const arrival = {
 }
 
 export function createTlsListener(tls: ServerOptions, handler: Handler): HttpsServer {
-  const server = createHttpsServer({ ...tls, ...arrival }, (request, response) => {
-    void handler(request, response)
-  })
-  answerProtocolErrors(server)
+  const server = createHttpsServer({ handshakeTimeout: REQUEST_ARRIVAL_MS, ...tls, ...arrival })
+  answerRequests(server, handler)
+  // Without a handshake nothing can be answered, and an end that waits for one would keep the connection for good.
+  server.on('tlsClientError', (_error, socket) => socket.destroy())
   return server
 }
 
+/**
+ * For the local endpoints without TLS. Where no certificate proves the name, a browser could be led here under the name
+ * of somebody's web site, whose pages could then read every answer: other names than this machine's own are refused.
+ */
 export function createPlainListener(handler: Handler): HttpServer {
-  const server = createHttpServer(arrival, (request, response) => {
-    void handler(request, response)
+  const server = createHttpServer(arrival)
+  answerRequests(server, async (request, response) => {
+    if (isLocalHost(request.headers.host)) return handler(request, response)
+    const text = 'This address answers to localhost and to IP addresses only.'
+    response.writeHead(MISDIRECTED, { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store' })
+    response.end(`${text}\n`)
   })
-  answerProtocolErrors(server)
   return server
+}
+
+function answerRequests(server: HttpServer | HttpsServer, handler: Handler): void {
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
+    dropRepeated(request)
+    handler(request, response).catch((error: unknown) => {
+      // Handlers do not reject; if one does all the same, one client goes without an answer and the others go on.
+      process.emitWarning(error instanceof Error ? error : String(error))
+      response.destroy()
+    })
+  }
+  const open = new Set<Socket>()
+  connections.set(server, open)
+  server.on('connection', (socket: Socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
+  server.on('request', answer)
+  // An expectation that nobody knows is ignored (RFC 9110, section 10.1.1). Node by itself would answer 417, unrecorded.
+  server.on('checkExpectation', answer)
+  server.timeout = SILENCE_MS
+  server.maxConnections = MAX_CONNECTIONS
+  answerProtocolErrors(server)
+}
+
+/** Headers that decide who asks and for what. */
+const ONCE_ONLY = ['host', 'authorization'] as const
+
+/**
+ * A request that has one of them twice has none of it: Node would take the first one, and whatever stands before this
+ * server may have looked at another one.
+ */
+function dropRepeated({ rawHeaders, headers }: IncomingMessage): void {
+  for (const name of ONCE_ONLY) {
+    let count = 0
+    for (let index = 0; index < rawHeaders.length; index += 2) {
+      const header = rawHeaders[index]
+      if (header?.length === name.length && header.toLowerCase() === name) count++
+    }
+    // Empty, not absent: a request without a Host is not the same as one with two.
+    if (count > 1) headers[name] = ''
+  }
 }
 
 function answerProtocolErrors(server: HttpServer | HttpsServer): void {
@@ -53,6 +115,8 @@ function answerProtocolErrors(server: HttpServer | HttpsServer): void {
           ? [431, 'Request Header Fields Too Large', refuse('HeadersTooLarge')]
           : [400, 'Bad Request', refuse('NotHttp')]
     const body = renderVaultError(refusal.public)
+    // A client that keeps its own side open, or goes on sending, is not waited for.
+    setTimeout(() => socket.destroy(), REFUSAL_MS).unref()
     socket.end(
       [
         `HTTP/1.1 ${status} ${words}`,
@@ -66,8 +130,6 @@ function answerProtocolErrors(server: HttpServer | HttpsServer): void {
       ].join('\r\n'),
     )
   })
-  // Upgrades are not offered; Node would leave the socket open.
-  server.on('upgrade', (_request: IncomingMessage, socket: Socket) => socket.destroy())
 }
 
 /** Listens and answers the port, which the system chose where 0 was asked for. */
@@ -82,13 +144,17 @@ export async function listen(server: HttpServer | HttpsServer, port: number, add
   return (server.address() as AddressInfo).port
 }
 
-/** Stops taking connections, lets running requests end, and closes idle ones. */
+/** Stops taking connections, closes idle ones, and lets running requests end, though not for longer than the grace. */
 export async function closeListener(server: HttpServer | HttpsServer): Promise<void> {
   if (!server.listening) return
+  const grace = setTimeout(() => {
+    for (const socket of connections.get(server) ?? []) socket.destroy()
+  }, CLOSE_GRACE_MS)
   await new Promise<void>((resolve) => {
     server.close(() => {
       resolve()
     })
     server.closeIdleConnections()
   })
+  clearTimeout(grace)
 }

@@ -27,7 +27,7 @@ import { renderResourceManagerError } from './render/resource-manager-error.ts'
 import { renderVaultError } from './render/vault-error.ts'
 import type { Router } from './router.ts'
 import { auditRecordOf } from './steps/audit-record.ts'
-import { authenticate, resourceManagerAudiences, vaultAudiences } from './steps/authenticate.ts'
+import { authenticate, resourceManagerAudiences } from './steps/authenticate.ts'
 import { decide, refusalOf } from './steps/authorize.ts'
 import { checkNetwork } from './steps/check-network.ts'
 import { readApiVersion, requireVersionHasOperation } from './steps/read-api-version.ts'
@@ -52,6 +52,8 @@ export interface PipelineParts {
   /** Tenant of hosts that name no vault, and of the challenge there. */
   defaultTenantId(): string | Promise<string>
   readonly softDeleteLatencySeconds: number
+  /** Challenges at our own names say `adfs` in place of the tenant's id. */
+  readonly challengesWithAdfs: boolean
   /** Everything unexpected, with its causes; never shown to a client. */
   onFailure(error: unknown, requestId: string): void
 }
@@ -113,7 +115,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     const nowMs = clock.nowMs()
     const caller = await authenticate(request.headers.authorization, parts.verifier, {
       tenantId: entry?.vault.tenantId ?? (await parts.defaultTenantId()),
-      audiences: vaultAudiences(target.resource),
+      audiences: target.audiences,
       expectedAudience: target.resource,
       nowMs,
     })
@@ -231,7 +233,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     if (told.status === 401 && target.kind !== 'unknown') {
       const tenantId = entry?.vault.tenantId ?? (await parts.defaultTenantId())
       if (target.kind === 'vault') {
-        headers.push('WWW-Authenticate', vaultChallenge(target.loginUrl, tenantId, target.resource))
+        const named = parts.challengesWithAdfs && !target.isRealName ? 'adfs' : tenantId
+        headers.push('WWW-Authenticate', vaultChallenge(target.loginUrl, named, target.resource))
       } else if (target.kind === 'resourceManager') {
         headers.push('WWW-Authenticate', resourceManagerChallenge(target.loginUrl, tenantId))
       }

@@ -48,7 +48,7 @@ export function backupSealer(keyrings: Keyrings): BackupSealer {
       return Buffer.concat([Buffer.from([label.length]), Buffer.from(label + jwe, 'latin1')]).toString('base64url')
     },
     async open(kind, subscriptionId, blob) {
-      if (!isBase64Url(blob)) throw refuse('BackupBlobInvalid')
+      if (!isBase64Url(blob) || !isCanonical(blob)) throw refuse('BackupBlobInvalid')
       const bytes = Buffer.from(blob, 'base64url')
       const label = labelOf(kind)
       if (bytes[0] !== label.length || bytes.toString('latin1', 1, 1 + label.length) !== label) {
@@ -57,8 +57,11 @@ export function backupSealer(keyrings: Keyrings): BackupSealer {
       const keyring = await keyrings.ensure(BACKUP_KEYRING)
       let content: Content
       try {
+        const jwe = bytes.toString('latin1', 1 + label.length)
+        if (!jwe.split('.').every(isCanonical))
+          throw new Error('a part of it has another spelling than it was sealed with')
         const { plaintext } = await compactDecrypt(
-          bytes.toString('latin1', 1 + label.length),
+          jwe,
           (header) => {
             for (const key of keyring.keys.values()) if (key.keyId === header.kid) return key.key
             throw new Error('sealed by a key this installation does not have')
@@ -77,6 +80,22 @@ export function backupSealer(keyrings: Keyrings): BackupSealer {
       if (!isOurs) throw refuse('BackupBlobForeign')
       return content.content
     },
+  }
+}
+
+/**
+ * The last character of base64url may hold bits that belong to no byte. Unless they have to be zero, a changed blob could
+ * still be read as the old one.
+ */
+function isCanonical(base64Url: string): boolean {
+  const last = base64Url.at(-1) ?? ''
+  switch (base64Url.length % 4) {
+    case 2:
+      return 'AQgw'.includes(last)
+    case 3:
+      return 'AEIMQUYcgkosw048'.includes(last)
+    default:
+      return true
   }
 }
 

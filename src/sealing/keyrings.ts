@@ -59,6 +59,8 @@ const CURRENT = 'current'
 const INSTALLATION = 'installation'
 const MAX_ATTEMPTS = 5
 const KEYS_PER_READ = 200
+const STORED_ROOT_KEY = ['providerKeyId', 'wrapped'] as const
+const STORED_KEY = ['keyId', 'rootKeyId', 'wrapped'] as const
 
 export class Keyrings {
   readonly installationId: string
@@ -88,7 +90,7 @@ export class Keyrings {
     for (let attempt = 0; ; attempt++) {
       const installation = await store.read('meta', INSTALLATION)
       if (installation !== undefined) {
-        const { installationId } = parse<{ installationId: string }>(installation.body)
+        const { installationId } = parse<{ installationId: string }>(installation.body, 'installationId')
         const keyrings = new Keyrings(store, provider, random, installationId)
         await keyrings.#currentRootKey()
         return keyrings
@@ -245,7 +247,7 @@ export class Keyrings {
       for (let found = 1; found > 0; ) {
         found = 0
         for await (const record of this.#keyRecords()) {
-          if (parse<StoredKey>(record.body).rootKeyId === fresh.id) continue
+          if (parse<StoredKey>(record.body, ...STORED_KEY).rootKeyId === fresh.id) continue
           found++
           if (await this.#rewrap(record, current)) progress(++done)
         }
@@ -319,7 +321,7 @@ export class Keyrings {
   }
 
   async #rewrap(record: StoredRecord, rootKey: CurrentRootKey): Promise<boolean> {
-    const stored = parse<StoredKey>(record.body)
+    const stored = parse<StoredKey>(record.body, ...STORED_KEY)
     const { name, generation } = placeOf(record.key)
     const opened = await this.#openKey(name, generation, stored)
     const body = await this.#wrappedKey(name, generation, stored.keyId, rootKey.id, opened.key.export())
@@ -342,11 +344,14 @@ export class Keyrings {
       this.#keyrings.delete(name)
       return undefined
     }
-    const { generation } = parse<{ generation: number }>(pointer.body)
+    const { generation } = parse<{ generation: number }>(pointer.body, 'generation')
     const keys = new Map<number, KeyringKey>()
     for (const record of await this.#store.page('vaultKeys', { prefix: `${name}/`, limit: 10_000 })) {
       const place = placeOf(record.key)
-      keys.set(place.generation, await this.#openKey(name, place.generation, parse<StoredKey>(record.body)))
+      keys.set(
+        place.generation,
+        await this.#openKey(name, place.generation, parse<StoredKey>(record.body, ...STORED_KEY)),
+      )
     }
     const current = keys.get(generation)
     if (current === undefined) throw new SealBroken(`the keyring ${name} lacks the key of its generation ${generation}`)
@@ -388,7 +393,7 @@ export class Keyrings {
   async #pointer(): Promise<{ readonly rootKeyId: string; readonly revision: number }> {
     const pointer = await this.#store.read('rootKeys', CURRENT)
     if (pointer === undefined) throw new SealBroken('the data folder has no root key')
-    return { rootKeyId: parse<{ rootKeyId: string }>(pointer.body).rootKeyId, revision: pointer.revision }
+    return { rootKeyId: parse<{ rootKeyId: string }>(pointer.body, 'rootKeyId').rootKeyId, revision: pointer.revision }
   }
 
   async #currentRootKey(): Promise<CurrentRootKey> {
@@ -400,7 +405,9 @@ export class Keyrings {
   /** A root key that this provider wrapped could not be opened by whoever has only the newer one. */
   async #requireOwnProvider(rootKeyId: string): Promise<void> {
     const record = await this.#store.read('rootKeys', rootKeyId)
-    if (record !== undefined && parse<StoredRootKey>(record.body).providerKeyId === this.#provider.keyId) return
+    if (record === undefined) throw overlappingRootRotation()
+    const { providerKeyId } = parse<StoredRootKey>(record.body, ...STORED_ROOT_KEY)
+    if (providerKeyId === this.#provider.keyId) return
     throw new RootKeyRefused(
       `the root key is not protected by this ${this.#provider.kind} any more: open the data with the new one`,
     )
@@ -419,7 +426,7 @@ export class Keyrings {
   async #unwrapRootKey(rootKeyId: string): Promise<Uint8Array> {
     const record = await this.#store.read('rootKeys', rootKeyId)
     if (record === undefined) throw new SealBroken(`the root key ${rootKeyId} is missing from the data folder`)
-    const stored = parse<StoredRootKey>(record.body)
+    const stored = parse<StoredRootKey>(record.body, ...STORED_ROOT_KEY)
     return this.#provider.unwrap(Buffer.from(stored.wrapped, 'base64'), this.#rootContext(rootKeyId))
   }
 
@@ -465,12 +472,16 @@ function placeOf(key: string): { name: string; generation: number } {
 
 const bytesOf = (value: object): Uint8Array => Buffer.from(JSON.stringify(value))
 
-function parse<T>(body: Uint8Array): T {
+/** Key records are no sealed ones, so what should be in them is looked for. */
+function parse<T extends object>(body: Uint8Array, ...members: readonly (keyof T)[]): T {
+  let value: T
   try {
-    return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')) as T
+    value = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')) as T
   } catch (cause) {
     throw new SealBroken('a key record is not in a known format: it was changed', { cause })
   }
+  if (members.every((member) => ['string', 'number'].includes(typeof value?.[member]))) return value
+  throw new SealBroken('a key record lacks something: it was changed')
 }
 
 const overlappingRotation = (name: string, cause?: unknown) =>

@@ -84,6 +84,7 @@ export function sealedRecords({ store, keyrings, random, keyring: name }: Sealed
     const key = keyring.keys.get(view.readUInt32BE(1))?.key
     if (key === undefined) throw new UnknownGeneration()
     const metaEnd = HEADER_BYTES + view.readUInt32BE(5)
+    if (metaEnd > view.byteLength) throw new SealBroken(`the record ${collection} ${record.key} is cut off`)
     const sealedMeta = view.subarray(HEADER_BYTES, metaEnd)
     const hasValue = view.byteLength > metaEnd
     const metaPlace = associated(collection, record.key, hasValue ? 'metaOfValue' : 'meta')

@@ -54,13 +54,14 @@ export interface ExpectedRefusal {
   readonly message: string
 }
 
-/** The status and the whole body, byte for byte. */
-export function assertRefused(answer: TestAnswer, status: number, { code, inner, message }: ExpectedRefusal): void {
+/** The whole body of a refusal, byte for byte. */
+export function refusalText({ code, inner, message }: ExpectedRefusal): string {
+  return JSON.stringify({ error: { code, message, ...(inner === undefined ? {} : { innererror: { code: inner } }) } })
+}
+
+export function assertRefused(answer: TestAnswer, status: number, refusal: ExpectedRefusal): void {
   assert.equal(answer.status, status, answer.text)
-  assert.equal(
-    answer.text,
-    JSON.stringify({ error: { code, message, ...(inner === undefined ? {} : { innererror: { code: inner } }) } }),
-  )
+  assert.equal(answer.text, refusalText(refusal))
 }
 
 /** `name` as the request wrote it, with the version where it named one. */

@@ -2,6 +2,7 @@ import type { AuditRecord } from '../../domain/audit/audit-record.ts'
 import { formatAuditTime } from '../../domain/audit/audit-time.ts'
 import { httpStatusWords } from '../../domain/audit/http-status-words.ts'
 import type { Caller } from '../../domain/identity/caller.ts'
+import { MAX_NAME_CHARACTERS } from '../../domain/limits/limits.ts'
 import { clientRequestIdOf, type Exchange, tlsVersionOf } from '../exchange.ts'
 
 const MAX_USER_AGENT_CHARACTERS = 512
@@ -27,10 +28,10 @@ export function auditRecordOf(exchange: Exchange, status: number, nowMs: number)
     correlationId: clientRequestIdOf(request) ?? '',
     identity: { claim: caller === undefined ? {} : claimsOf(caller) },
     properties: {
-      ...(isVault && hasName(exchange) ? { id: `${target.baseUrl}${exchange.path}` } : {}),
+      ...optional('id', isVault ? objectIdOf(exchange) : undefined),
       clientInfo: (request.headers['user-agent'] ?? '').slice(0, MAX_USER_AGENT_CHARACTERS),
       // Query strings of the log-in hosts may hold what somebody put there by mistake; those of vaults are harmless.
-      requestUri: `${target.baseUrl}${isVault ? (request.url ?? '') : exchange.path}`.slice(0, MAX_URI_CHARACTERS),
+      requestUri: uriOf(target.baseUrl, isVault ? (request.url ?? '') : exchange.path).slice(0, MAX_URI_CHARACTERS),
       httpStatusCode: status,
       ...optional('tlsVersion', tlsVersionOf(request)),
       ...(decision?.model === 'policy' ? { isAccessPolicyMatch: decision.allowed } : {}),
@@ -45,7 +46,26 @@ export function auditRecordOf(exchange: Exchange, status: number, nowMs: number)
   }
 }
 
-const hasName = ({ route }: Exchange) => route.kind === 'found' && route.params.name !== undefined
+/**
+ * The address of the object by its name, whatever way the request wrote it: `/secrets/%61dmin` and `//SECRETS/admin`
+ * both name `/secrets/admin`, and who searches the log for it has to find them. The path as sent is in `requestUri`.
+ */
+function objectIdOf({ route, target }: Exchange): string | undefined {
+  if (route.kind !== 'found' || route.params.name === undefined) return undefined
+  const { name, version = '' } = route.params
+  const [, collection = ''] = route.operation.path.split('/')
+  return `${target.baseUrl}/${collection}/${segmentOf(name)}${version === '' ? '' : `/${segmentOf(version)}`}`
+}
+
+/** A name that breaks the rules may hold anything; escaped, it stays one segment. */
+function segmentOf(text: string): string {
+  return encodeURIComponent(text.slice(0, MAX_NAME_CHARACTERS + 1).toWellFormed())
+}
+
+/** A request line may name a whole address (RFC 9112, section 3.2.2). */
+function uriOf(baseUrl: string, sent: string): string {
+  return sent.startsWith('/') ? `${baseUrl}${sent}` : sent
+}
 
 function claimsOf(caller: Caller): Record<string, string> {
   return {

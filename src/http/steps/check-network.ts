@@ -11,8 +11,10 @@ export function checkNetwork(vault: Vault, address: string, caller: Caller): voi
   const texts = { caller: callerText(caller, { withGroups: false }), vault: vaultText(vault) }
   if (vault.publicNetworkAccess === 'Disabled') throw refuse('ForbiddenByConnection', texts)
   if (vault.networkAcls.defaultAction === 'Allow') return
-  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-  if (isIP(address) !== 0 && rulesOf(vault).check(address, family)) return
+  // A link-local address comes with the name of an interface, which no rule has.
+  const [bare = ''] = address.split('%')
+  const family = isIP(bare) === 6 ? 'ipv6' : 'ipv4'
+  if (isIP(bare) !== 0 && rulesOf(vault).check(bare, family)) return
   throw refuse('ForbiddenByFirewall', { ...texts, address })
 }
 
@@ -21,11 +23,19 @@ function rulesOf(vault: Vault): BlockList {
   if (known !== undefined) return known
   const rules = new BlockList()
   for (const rule of vault.networkAcls.ipRules) {
-    const [address = '', prefix] = rule.split('/')
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-    const bits = prefix === undefined ? (family === 'ipv6' ? 128 : 32) : Number(prefix)
-    if (isIP(address) !== 0 && Number.isInteger(bits)) rules.addSubnet(address, bits, family)
+    const range = rangeOf(rule)
+    if (range !== undefined) rules.addSubnet(range.address, range.bits, range.family)
   }
   compiled.set(vault, rules)
   return rules
+}
+
+/** An address or a CIDR range; undefined for anything else, `10.0.0.1/` too, which is not meant to be everybody. */
+function rangeOf(rule: string) {
+  const [address = '', prefix, ...more] = rule.split('/')
+  const version = isIP(address)
+  const mostBits = version === 6 ? 128 : 32
+  const bits = prefix === undefined ? mostBits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN
+  if (version === 0 || more.length > 0 || !(bits <= mostBits)) return undefined
+  return { address, bits, family: version === 6 ? ('ipv6' as const) : ('ipv4' as const) }
 }

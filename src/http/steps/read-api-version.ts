@@ -2,12 +2,17 @@ import { orderOf, type ResolvedApiVersion, resolveApiVersion } from '../../api-v
 import { refuse } from '../../errors/refusal.ts'
 import type { Operation } from '../../operations/operation.ts'
 
+/** Far longer than any version; what was resolved is remembered and recorded, so it has to be short. */
+const MAX_API_VERSION_CHARACTERS = 64
+
 /** The version the request asks for; a missing or malformed one is refused, a newer one behaves as the newest. */
 export function readApiVersion(query: URLSearchParams): ResolvedApiVersion {
   const text = query.get('api-version')
   if (text === null || text === '') throw refuse('ApiVersionMissing')
-  const version = resolveApiVersion(text)
-  if (version === undefined) throw refuse('ApiVersionMalformed', { apiVersion: text.slice(0, 64) })
+  const version = text.length > MAX_API_VERSION_CHARACTERS ? undefined : resolveApiVersion(text)
+  if (version === undefined) {
+    throw refuse('ApiVersionMalformed', { apiVersion: text.slice(0, MAX_API_VERSION_CHARACTERS) })
+  }
   return version
 }
 

@@ -44,7 +44,10 @@ export function validateQuery(
   throw refuse('InvalidQuery', { name, rule: first?.message ?? 'not allowed' })
 }
 
-/** Refuses a body that does not fit its schema, or has text that UTF-8 cannot carry. */
+/** No body of the service comes near it; members nobody asks for may be of any form, but not of any depth. */
+const MAX_BODY_DEPTH = 100
+
+/** Refuses a body that does not fit its schema, is nested too deeply, or has text that UTF-8 cannot carry. */
 export function validateBody(operation: Operation, body: unknown): void {
   if (operation.body === undefined) return
   if (!validatorOf(operation.body).Check(body) || !isWellFormed(body)) throw refuse('InvalidProperty')
@@ -53,8 +56,9 @@ export function validateBody(operation: Operation, body: unknown): void {
 const typeOf = (schema: TSchema): unknown => ('type' in schema ? schema.type : undefined)
 
 /** A lone surrogate would come back as another character, and a secret has to come back as it was. */
-function isWellFormed(value: unknown): boolean {
+function isWellFormed(value: unknown, depth = 0): boolean {
   if (typeof value === 'string') return value.isWellFormed()
   if (typeof value !== 'object' || value === null) return true
-  return Object.entries(value).every(([name, member]) => name.isWellFormed() && isWellFormed(member))
+  if (depth === MAX_BODY_DEPTH) return false
+  return Object.entries(value).every(([name, member]) => name.isWellFormed() && isWellFormed(member, depth + 1))
 }

@@ -1,6 +1,7 @@
 /** POST /secrets/{name}/backup */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { startInterruptedServer } from '../../support/interrupted-reads.ts'
 import { startTestServer, type TestServer } from '../../support/test-server.ts'
 import {
   assertRefused,
@@ -101,34 +102,15 @@ test('500 versions can be backed up and restored, one more is refused', async ()
 
 test('a set while a backup is taken leaves a backup of one moment', async () => {
   // The backup is two reads, the head and the older versions; a set in between moves the head among the older ones.
-  let between: (() => Promise<unknown>) | undefined
-  const slow = await startTestServer(
-    {},
-    {
-      wrapStore: (data) => ({
-        ...data,
-        recordsOf: (vaultId) => {
-          const records = data.recordsOf(vaultId)
-          return {
-            ...records,
-            async page(collection, request) {
-              const now = between
-              between = undefined
-              await now?.()
-              return records.page(collection, request)
-            },
-          }
-        },
-      }),
-    },
-  )
+  const interrupted = await startInterruptedServer()
   try {
-    const [call, other] = [slow.vault((await slow.newVault()).name), slow.vault((await slow.newVault()).name)]
+    const newVaultCall = async () => interrupted.vault((await interrupted.newVault()).name)
+    const [call, other] = [await newVaultCall(), await newVaultCall()]
     const first = versionOf(await call('PUT', '/secrets/s', { value: '1' }))
     let second = ''
-    between = async () => {
+    interrupted.interruptNext('secretVersions', async () => {
       second = versionOf(await call('PUT', '/secrets/s', { value: '2' }))
-    }
+    })
     const backup = await call('POST', '/secrets/s/backup')
     assert.notEqual(second, '')
     await other('POST', '/secrets/restore', { value: backup.json.value })
@@ -140,6 +122,6 @@ test('a set while a backup is taken leaves a backup of one moment', async () => 
     assert.equal((await other('PUT', '/secrets/s', { value: '3' })).status, 200)
     assert.equal((await other('GET', '/secrets/s/versions')).json.value.length, found.length + 1)
   } finally {
-    await slow.stop()
+    await interrupted.stop()
   }
 })

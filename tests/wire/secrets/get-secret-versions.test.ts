@@ -1,6 +1,7 @@
 /** GET /secrets/{name}/versions */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { startInterruptedServer } from '../../support/interrupted-reads.ts'
 import { followed, skipTokenOf } from '../../support/next-links.ts'
 import { startTestServer, type TestServer } from '../../support/test-server.ts'
 import { assertRefused, assertVaultHeaders, invalidName, versionOf } from '../../support/vault-answers.ts'
@@ -188,39 +189,19 @@ test('a token of another list is refused', async () => {
 
 test('a set while the list is read neither repeats a version nor hides one', async () => {
   // The list is two reads, the head and the older versions; a set in between moves the head among the older ones.
-  let between: (() => Promise<unknown>) | undefined
-  const slow = await startTestServer(
-    {},
-    {
-      wrapStore: (data) => ({
-        ...data,
-        recordsOf: (vaultId) => {
-          const records = data.recordsOf(vaultId)
-          return {
-            ...records,
-            async page(collection, request) {
-              const now = between
-              between = undefined
-              await now?.()
-              return records.page(collection, request)
-            },
-          }
-        },
-      }),
-    },
-  )
+  const interrupted = await startInterruptedServer()
   try {
-    const call = slow.vault((await slow.newVault()).name)
+    const call = interrupted.vault((await interrupted.newVault()).name)
     const first = versionOf(await call('PUT', '/secrets/s', { value: '1' }))
     let second = ''
-    between = async () => {
+    interrupted.interruptNext('secretVersions', async () => {
       second = versionOf(await call('PUT', '/secrets/s', { value: '2' }))
-    }
+    })
     const listed = versions(await call('GET', '/secrets/s/versions'))
     assert.notEqual(second, '')
     const isOneMoment = [[first], [first, second].sort()].some((moment) => moment.join() === listed.join())
     assert.ok(isOneMoment, `listed ${listed.join()} of ${first} and then ${second}`)
   } finally {
-    await slow.stop()
+    await interrupted.stop()
   }
 })

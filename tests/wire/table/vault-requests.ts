@@ -1,8 +1,8 @@
 /** Turns each declaration of the table into requests, so that an operation added to it is tested without being named here. */
 import type { TSchema } from 'typebox'
+import type { Permission } from '../../../src/domain/access/permission.ts'
 import { operations } from '../../../src/operations/index.ts'
 import type { Operation } from '../../../src/operations/operation.ts'
-import type { Permission } from '../../../src/domain/access/permission.ts'
 
 export type VaultObjectPermission = Extract<Permission, { kind: 'vaultObject' }>
 
@@ -64,7 +64,10 @@ function isPathOf({ path }: Operation, concrete: string): boolean {
 
 /** The smallest body that fits: every required member, texts only. */
 function sampleOf(schema: TSchema, id: string): Record<string, string> {
-  const { properties = {}, required = [] } = schema as { properties?: Record<string, { type?: unknown }>; required?: string[] }
+  const { properties = {}, required = [] } = schema as {
+    properties?: Record<string, { type?: unknown }>
+    required?: string[]
+  }
   return Object.fromEntries(
     required.map((name) => {
       if (properties[name]?.type !== 'string') throw new Error(`${id} needs a sample of its body's member ${name} here`)

@@ -57,6 +57,7 @@ function openAsReader(file: string, writer: Pick<Writer, 'commit' | 'close'>): S
     }),
   )
   const dataVersion = database.prepare('PRAGMA data_version')
+  let tokenOfTurn: number | undefined
   return {
     engine: 'sqlite',
     async read(collection, key) {
@@ -71,11 +72,21 @@ function openAsReader(file: string, writer: Pick<Writer, 'commit' | 'close'>): S
     },
     async commit(changes) {
       checkChanges(changes)
-      return writer.commit(changes)
+      try {
+        await writer.commit(changes)
+      } finally {
+        tokenOfTurn = undefined
+      }
     },
     changeToken() {
-      // It moves with every commit of another connection, and this connection makes none.
-      return Number(translated('reading', () => dataVersion.get())?.data_version)
+      if (tokenOfTurn !== undefined) return tokenOfTurn
+      // It moves with every commit of another connection, and this connection makes none. Asked once for all requests
+      // that one look at the sockets found: they were sent before, so what was committed until now is all they can know.
+      tokenOfTurn = Number(translated('reading', () => dataVersion.get())?.data_version)
+      setImmediate(() => {
+        tokenOfTurn = undefined
+      })
+      return tokenOfTurn
     },
     async copyTo(target, progress) {
       await copyFile(file, target, progress)
