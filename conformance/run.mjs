@@ -49,7 +49,9 @@ async function contextFor(flags) {
   mkdirSync(folder)
   const server = values.base ? useServer(values.base) : await startServer(folder, flags)
   const hostNames = await findHostNames(server.base, folder)
-  say(`server ${server.base.defaultVaultUrl} ${key}, vault ${server.base.vaults[0].url}; names through ${hostNames.how}`)
+  say(
+    `server ${server.base.defaultVaultUrl} ${key}, vault ${server.base.vaults[0].url}; names through ${hostNames.how}`,
+  )
   const context = { base: server.base, hostNames, installFolder, workFolder: folder, logFolder, say }
   servers.set(key, { server, context })
   return context

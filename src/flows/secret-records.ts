@@ -40,8 +40,12 @@ export async function readLiveSecret(
   { records, vaultId }: SecretPlace,
   name: ObjectName,
   now: UnixSeconds,
+  { withValue }: { readonly withValue: boolean } = { withValue: false },
 ): Promise<SealedRecord<SecretMeta> | undefined> {
-  const record = await records.read<SecretMeta>('secrets', secretKey(vaultId, nameKeyOf(name)))
+  const key = secretKey(vaultId, nameKeyOf(name))
+  const record = await (withValue
+    ? records.readWithValue<SecretMeta>('secrets', key)
+    : records.read<SecretMeta>('secrets', key))
   return record === undefined || isHidden(record.meta, now) ? undefined : record
 }
 

@@ -20,9 +20,10 @@ export async function readSecretVersion(
   place: SecretPlace,
   { name, version, parsed }: WantedVersion,
   now: UnixSeconds,
+  { withValue }: { readonly withValue: boolean },
 ): Promise<{ record: SealedRecord<SecretVersionMeta>; head: SealedRecord<SecretMeta> }> {
   const asked = version === undefined || version === '' ? name : `${name}/${version}`
-  const head = await readLiveSecret(place, name, now)
+  const head = await readLiveSecret(place, name, now, { withValue })
   if (head === undefined) throw refuse('SecretNotFound', { kind: 'secret', name: asked })
   if (asked === name || parsed === head.meta.version) return { record: head, head }
   const record =

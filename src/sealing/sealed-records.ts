@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { Random } from '../ports/random.ts'
 import {
   type Change,
@@ -14,9 +15,11 @@ import { SecretBytes } from './secret-bytes.ts'
 
 /**
  * Format of a sealed record: version, key generation, length of the sealed meta data, sealed meta, sealed value. The
- * header is not sealed; whatever is changed in it, the meta data does not open.
+ * header is not sealed; whatever is changed in it, the meta data does not open. What is sealed as the value begins with a
+ * copy of the meta data, so that an operation that answers both opens once.
  */
 const FORMAT = 1
+const META_LENGTH_BYTES = 4
 const HEADER_BYTES = 9
 const MAX_REKEY_ATTEMPTS = 5
 
@@ -63,19 +66,21 @@ export function sealedRecords({ store, keyrings, random, keyring: name }: Sealed
     header.writeUInt32BE(current.generation, 1)
     header.writeUInt32BE(sealedMeta.byteLength, 5)
     if (value === undefined) return Buffer.concat([header, sealedMeta])
-    // The value is bound to the very meta data it was stored with, so parts of two writes can't be combined.
-    const boundTo = Buffer.concat([
-      associated(collection, key, 'value'),
-      sealedMeta.subarray(sealedMeta.byteLength - TAG_BYTES),
-    ])
-    return Buffer.concat([
-      header,
-      sealedMeta,
-      sealBytes(current.key, random.bytes(NONCE_BYTES), boundTo, value.reveal()),
-    ])
+    const boundTo = placeOfValue(collection, key, sealedMeta)
+    const metaLength = Buffer.allocUnsafe(META_LENGTH_BYTES)
+    metaLength.writeUInt32BE(plainMeta.byteLength)
+    const whole = Buffer.concat([metaLength, plainMeta, value.reveal()])
+    const sealedValue = sealBytes(current.key, random.bytes(NONCE_BYTES), boundTo, whole)
+    whole.fill(0)
+    return Buffer.concat([header, sealedMeta, sealedValue])
   }
 
-  function open<M>(keyring: Keyring, collection: Collection, record: StoredRecord): SealedRecord<M> {
+  /** The value is bound to the very meta data it was stored with, so parts of two writes can't be combined. */
+  const placeOfValue = (collection: Collection, key: string, sealedMeta: Buffer) =>
+    Buffer.concat([associated(collection, key, 'value'), sealedMeta.subarray(sealedMeta.byteLength - TAG_BYTES)])
+
+  /** Finds the parts of a record and the key that opens them; opens nothing yet. */
+  function take(keyring: Keyring, collection: Collection, record: StoredRecord) {
     const body = record.body
     const view = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
     if (view.byteLength < HEADER_BYTES || view.readUInt8(0) !== FORMAT) {
@@ -86,23 +91,39 @@ export function sealedRecords({ store, keyrings, random, keyring: name }: Sealed
     const metaEnd = HEADER_BYTES + view.readUInt32BE(5)
     if (metaEnd > view.byteLength) throw new SealBroken(`the record ${collection} ${record.key} is cut off`)
     const sealedMeta = view.subarray(HEADER_BYTES, metaEnd)
-    const hasValue = view.byteLength > metaEnd
-    const metaPlace = associated(collection, record.key, hasValue ? 'metaOfValue' : 'meta')
+    const sealedValue = view.byteLength > metaEnd ? view.subarray(metaEnd) : undefined
+    return { key, sealedMeta, sealedValue }
+  }
+
+  /** Opens meta data and value at once. */
+  function openWhole<M>(key: KeyObject, place: Buffer, sealedValue: Buffer): { meta: M; value: SecretBytes } {
+    const whole = openBytes(key, place, sealedValue)
+    const metaEnd = META_LENGTH_BYTES + whole.readUInt32BE(0)
+    const meta = JSON.parse(whole.toString('utf8', META_LENGTH_BYTES, metaEnd)) as M
+    return { meta, value: new SecretBytes(whole.subarray(metaEnd)) }
+  }
+
+  function open<M>(keyring: Keyring, collection: Collection, record: StoredRecord): SealedRecord<M> {
+    const { key, sealedMeta, sealedValue } = take(keyring, collection, record)
+    const metaPlace = associated(collection, record.key, sealedValue === undefined ? 'meta' : 'metaOfValue')
     const plain = openBytes(key, metaPlace, sealedMeta)
     return {
       key: record.key,
       revision: record.revision,
       meta: JSON.parse(plain.toString('utf8')) as M,
-      hasValue,
+      hasValue: sealedValue !== undefined,
       openValue() {
-        if (!hasValue) throw new Error(`the record ${collection} ${record.key} has no value`)
-        const boundTo = Buffer.concat([
-          associated(collection, record.key, 'value'),
-          sealedMeta.subarray(sealedMeta.byteLength - TAG_BYTES),
-        ])
-        return new SecretBytes(openBytes(key, boundTo, view.subarray(metaEnd)))
+        if (sealedValue === undefined) throw new Error(`the record ${collection} ${record.key} has no value`)
+        return openWhole<M>(key, placeOfValue(collection, record.key, sealedMeta), sealedValue).value
       },
     }
+  }
+
+  function openWithValue<M>(keyring: Keyring, collection: Collection, record: StoredRecord): SealedRecord<M> {
+    const { key, sealedMeta, sealedValue } = take(keyring, collection, record)
+    if (sealedValue === undefined) return open<M>(keyring, collection, record)
+    const { meta, value } = openWhole<M>(key, placeOfValue(collection, record.key, sealedMeta), sealedValue)
+    return { key: record.key, revision: record.revision, meta, hasValue: true, openValue: () => value }
   }
 
   /**
@@ -128,6 +149,12 @@ export function sealedRecords({ store, keyrings, random, keyring: name }: Sealed
       return readOpened(
         () => store.read(collection, key),
         (record, keyring) => (record === undefined ? undefined : open<M>(keyring, collection, record)),
+      )
+    },
+    async readWithValue<M>(collection: Collection, key: string) {
+      return readOpened(
+        () => store.read(collection, key),
+        (record, keyring) => (record === undefined ? undefined : openWithValue<M>(keyring, collection, record)),
       )
     },
     async page<M>(collection: Collection, request: PageRequest) {

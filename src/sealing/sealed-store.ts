@@ -35,6 +35,8 @@ export interface SealedChange {
 export interface SealedRecords {
   readonly keyring: string
   read<M>(collection: Collection, key: string): Promise<SealedRecord<M> | undefined>
+  /** As `read`, for operations that answer the value: opens both at once. */
+  readWithValue<M>(collection: Collection, key: string): Promise<SealedRecord<M> | undefined>
   page<M>(collection: Collection, request: PageRequest): Promise<readonly SealedRecord<M>[]>
   /**
    * All or none, durable. Throws StoreConflict as the store does. `unsealed` goes into the same commit as it is: key

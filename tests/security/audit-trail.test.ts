@@ -23,7 +23,10 @@ after(() => server.stop())
 /** Sends a request and answers it together with the records it left. */
 async function traced(line: string, headers: readonly string[] = []) {
   const before = server.auditLines().length
-  const answer = await sendRaw(server, rawRequest(line, [`Host: ${host}`, `Authorization: Bearer ${token}`, ...headers]))
+  const answer = await sendRaw(
+    server,
+    rawRequest(line, [`Host: ${host}`, `Authorization: Bearer ${token}`, ...headers]),
+  )
   return { answer, records: server.auditLines().slice(before) }
 }
 
@@ -33,9 +36,9 @@ test('a record names the object, whatever way the request wrote its name', async
     '/secrets/%61%64min',
     '//secrets///admin/',
     '/SECRETS/admin',
-    '/secrets/admin#/secrets/harmless',
+    '/secrets/admin#/harmless',
   ]) {
-    const { answer, records } = await traced(`GET ${path}${QUERY}`.replace(/#(.*)(\?.*)/, '$2#$1'))
+    const { answer, records } = await traced(`GET ${path}${QUERY}`)
     assert.equal(answer.status, 200, path)
     assert.deepEqual(
       records.map(({ properties }) => properties.id),

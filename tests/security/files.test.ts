@@ -23,7 +23,8 @@ after(async () => {
   rmSync(join(folder, '..'), { recursive: true, force: true })
 })
 
-const entries = () => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => ({ name, path: join(folder, name) }))
+const entries = () =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => ({ name, path: join(folder, name) }))
 
 test('the folder and everything in it is its owner\u2019s alone', () => {
   assert.equal(lstatSync(folder).mode & 0o777, 0o700)

@@ -20,7 +20,8 @@ before(async () => {
 after(() => server.stop())
 
 test('members that every object has are plain data in a body', async () => {
-  const body = '{"value":"v","tags":{"__proto__":"a","constructor":"b","toString":"c"},"__proto__":{"contentType":"evil"}}'
+  const body =
+    '{"value":"v","tags":{"__proto__":"a","constructor":"b","toString":"c"},"__proto__":{"contentType":"evil"}}'
   const answer = await call('PUT', '/secrets/named', body)
   assert.equal(answer.status, 200)
   assert.match(answer.text, /"tags":\{"__proto__":"a","constructor":"b","toString":"c"\}/)
@@ -72,7 +73,9 @@ test('an api-version is as long as versions are', async () => {
   const long = `7.4-preview.${'1'.repeat(20_000)}`
   const answer = await call('GET', `/secrets/s?api-version=${long}`)
   assert.equal(answer.status, 400)
-  const record = server.auditLines().find(({ properties }) => properties.requestId === answer.headers['x-ms-request-id'])
+  const record = server
+    .auditLines()
+    .find(({ properties }) => properties.requestId === answer.headers['x-ms-request-id'])
   assert.ok(record.operationVersion.length <= 64)
 })
 
@@ -81,7 +84,9 @@ test('a page token leads nowhere but into the list it is given to', async () => 
   await server.vault(other.name)('PUT', '/secrets/hidden', { value: 'x' })
   const forge = (marker: string) => {
     const inner = Buffer.from(`000001!${marker}!000028!9999-12-31T23:59:59.9999999Z!`).toString('base64')
-    return Buffer.from(JSON.stringify({ NextMarker: `2!${inner.length}!${inner}`, TargetLocation: 0 })).toString('base64url')
+    return Buffer.from(JSON.stringify({ NextMarker: `2!${inner.length}!${inner}`, TargetLocation: 0 })).toString(
+      'base64url',
+    )
   }
   for (const marker of [
     `secret/../${other.vaultId}/hidden`,
@@ -110,10 +115,23 @@ for (const [what, request] of [
   ['a query of ampersands', () => call('GET', `/secrets?${'&'.repeat(30_000)}`)],
   ['a token of dots', () => call('GET', '/secrets', undefined, { token: '.'.repeat(16_000) })],
   ['a token of blanks', () => call('GET', '/secrets', undefined, { token: `${' '.repeat(16_000)}x` })],
-  ['a scheme of blanks', () => call('GET', '/secrets', undefined, { token: null, headers: { authorization: `Basic ${' '.repeat(16_000)}!` } })],
-  ['a content type of blanks', () => call('PUT', '/secrets/s', {}, { headers: { 'content-type': `application/json${' '.repeat(16_000)}x` } })],
-  ['a client id of blanks', () => call('GET', '/secrets', undefined, { headers: { 'x-ms-client-request-id': `${' '.repeat(16_000)}x` } })],
-  ['a host of hyphens', () => server.send({ path: '/', token: null, headers: { host: `${'-.'.repeat(8_000)}vault.localhost` } })],
+  [
+    'a scheme of blanks',
+    () =>
+      call('GET', '/secrets', undefined, { token: null, headers: { authorization: `Basic ${' '.repeat(16_000)}!` } }),
+  ],
+  [
+    'a content type of blanks',
+    () => call('PUT', '/secrets/s', {}, { headers: { 'content-type': `application/json${' '.repeat(16_000)}x` } }),
+  ],
+  [
+    'a client id of blanks',
+    () => call('GET', '/secrets', undefined, { headers: { 'x-ms-client-request-id': `${' '.repeat(16_000)}x` } }),
+  ],
+  [
+    'a host of hyphens',
+    () => server.send({ path: '/', token: null, headers: { host: `${'-.'.repeat(8_000)}vault.localhost` } }),
+  ],
   ['a secret name of hyphens', () => call('GET', `/secrets/${'-'.repeat(1_000)}!`)],
 ] as const) {
   test(`${what} of great length keeps nobody waiting`, async () => {

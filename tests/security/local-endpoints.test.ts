@@ -59,7 +59,12 @@ test('a page of another origin is not allowed to ask, and told nothing it could 
 })
 
 test('a request without the Metadata header, or one that was forwarded, gets nothing', async () => {
-  for (const headers of [[], ['Metadata: false'], ['Metadata: true', 'X-Forwarded-For: 1'], ['Metadata: true', 'Forwarded: for=1']]) {
+  for (const headers of [
+    [],
+    ['Metadata: false'],
+    ['Metadata: true', 'X-Forwarded-For: 1'],
+    ['Metadata: true', 'Forwarded: for=1'],
+  ]) {
     assert.equal((await askIdentity(['Host: 127.0.0.1', ...headers])).status, 400)
   }
 })
@@ -85,17 +90,24 @@ test('metrics are told to this machine only, and have no names of vaults, secret
   await server.vault('dev')('PUT', '/secrets/very-secret-name', { value: 'v' })
   await server.send({ path: '/attacker-chosen-path', host: 'attacker-chosen.vault.localhost', token: null })
   await server.send({ path: '/x', method: 'PROPFIND', token: null })
-  const ask = (host: string) => sendRaw({ port: metricsPort, plain: true }, rawRequest('GET /metrics', [`Host: ${host}`]))
+  const ask = (host: string) =>
+    sendRaw({ port: metricsPort, plain: true }, rawRequest('GET /metrics', [`Host: ${host}`]))
   assert.equal((await ask('attacker.example')).status, 421)
   const { status, text } = await ask(`127.0.0.1:${metricsPort}`)
   assert.equal(status, 200)
-  assert.match(text, /keyhaven_service_api_result_total\{activity_type="vault",activity_name="secretset",status_code="200"\} 1/)
+  assert.match(
+    text,
+    /keyhaven_service_api_result_total\{activity_type="vault",activity_name="secretset",status_code="200"\} 1/,
+  )
   assert.doesNotMatch(text, /very-secret-name|attacker-chosen|PROPFIND/i)
 })
 
 test('the proxy leads to this server and to nothing else on the machine', async () => {
   const tunnel = async (target: string) => {
-    const answer = await sendRaw({ port: proxyPort, plain: true }, `CONNECT ${target} HTTP/1.1\r\nHost: x\r\n\r\nno TLS`)
+    const answer = await sendRaw(
+      { port: proxyPort, plain: true },
+      `CONNECT ${target} HTTP/1.1\r\nHost: x\r\n\r\nno TLS`,
+    )
     return answer.status
   }
   assert.equal(await tunnel('dev.vault.azure.net:443'), 200)
@@ -116,7 +128,12 @@ test('the proxy leads to this server and to nothing else on the machine', async 
   ]) {
     assert.equal(await tunnel(target), 502, target)
   }
-  for (const target of ['user@dev.vault.azure.net:443', 'dev.vault.azure.net', 'dev.vault.azure.net:443/x', 'https://dev.vault.azure.net']) {
+  for (const target of [
+    'user@dev.vault.azure.net:443',
+    'dev.vault.azure.net',
+    'dev.vault.azure.net:443/x',
+    'https://dev.vault.azure.net',
+  ]) {
     assert.equal(await tunnel(target), 400, target)
   }
 })

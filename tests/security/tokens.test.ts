@@ -31,7 +31,12 @@ test('the honest token opens the vault', async () => {
 test('a token for another service does not open a vault, nor the other way round', async () => {
   const forManagement = await server.tokenFor(app.clientId, app.clientSecret, 'https://management.azure.com')
   assert.equal(await statusWith(forManagement), 401)
-  for (const resource of ['https://vault.azure.net.example.org', 'https://vault', 'https://storage.azure.com', app.clientId]) {
+  for (const resource of [
+    'https://vault.azure.net.example.org',
+    'https://vault',
+    'https://storage.azure.com',
+    app.clientId,
+  ]) {
     assert.equal(await statusWith(await server.tokenFor(app.clientId, app.clientSecret, resource)), 401, resource)
   }
   const answer = await server.send({ host: 'management.localhost', path: '/tenants', token: app.token })
@@ -51,7 +56,12 @@ test('a token of one tenant does not open a vault of another, even for a princip
 test('an ID token or a refresh token is no access token', async () => {
   const user = await createUser(
     { records: server.data.installation, clock: server.clock, random: systemRandom },
-    { userPrincipalName: 'ada@example.org', displayName: 'Ada', password: 'correct horse battery', tenantId: server.tenantId },
+    {
+      userPrincipalName: 'ada@example.org',
+      displayName: 'Ada',
+      password: 'correct horse battery',
+      tenantId: server.tenantId,
+    },
   )
   await server.assign(vault, user.objectId, 'Key Vault Administrator')
   const answer = await server.send({
@@ -94,7 +104,10 @@ test('a token that somebody else signed, or nobody, opens nothing', async () => 
     ['the modulus as a secret', hmacOf(published.n)],
     ['another key under the right name', signed(header)],
     ['a key that the token brings', signed({ ...header, jwk })],
-    ['a key set that the token names', signed({ ...header, jku: 'https://example.org/keys', x5u: 'https://example.org' })],
+    [
+      'a key set that the token names',
+      signed({ ...header, jku: 'https://example.org/keys', x5u: 'https://example.org' }),
+    ],
     ['a key name that is a path', signed({ ...header, kid: '../../../../dev/null' })],
     ['a key name that every object has', signed({ ...header, kid: '__proto__' })],
     ['a critical extension', signed({ ...header, crit: ['b64'], b64: false })],
@@ -106,13 +119,24 @@ test('a token that somebody else signed, or nobody, opens nothing', async () => 
 test('a token with other claims than were signed opens nothing', async () => {
   const [header, , signature] = app.token.split('.')
   const claims = part(app.token, 1)
-  for (const change of [{ oid: server.tenantId }, { exp: 99_999_999_999 }, { aud: ['https://vault.azure.net'] }, { x: 1 }]) {
+  for (const change of [
+    { oid: server.tenantId },
+    { exp: 99_999_999_999 },
+    { aud: ['https://vault.azure.net'] },
+    { x: 1 },
+  ]) {
     assert.equal(await statusWith(`${header}.${encoded({ ...claims, ...change })}.${signature}`), 401)
   }
 })
 
 test('one signed token cannot be written in many ways', async () => {
-  for (const variant of [`${app.token}=`, `${app.token}.`, app.token.replace('.', '..'), `.${app.token}`, `${app.token}A`]) {
+  for (const variant of [
+    `${app.token}=`,
+    `${app.token}.`,
+    app.token.replace('.', '..'),
+    `.${app.token}`,
+    `${app.token}A`,
+  ]) {
     assert.equal(await statusWith(variant), 401, variant.slice(-5))
   }
 })

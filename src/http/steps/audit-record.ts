@@ -10,13 +10,12 @@ const MAX_URI_CHARACTERS = 2048
 
 /** The record of a request. It is made from the request line and the declaration, never from a body. */
 export function auditRecordOf(exchange: Exchange, status: number, nowMs: number): AuditRecord {
-  const { request, target, operation, entry, caller, decision } = exchange
+  const { request, target, entry, caller, decision } = exchange
   const isVault = target.kind === 'vault'
   return {
     time: formatAuditTime(exchange.startedMs),
     resourceId: entry?.scope.toUpperCase() ?? '',
-    operationName:
-      isVault && status === 401 ? 'Authentication' : (operation?.audit.operationName ?? 'UnknownOperation'),
+    operationName: isVault && status === 401 ? 'Authentication' : (operationNameOf(exchange) ?? 'UnknownOperation'),
     operationVersion: exchange.apiVersion?.requested ?? exchange.query.get('api-version')?.slice(0, 64) ?? '',
     category: 'AuditEvent',
     // The service says Success of refused requests too; the status tells (public samples of its records).
@@ -44,6 +43,11 @@ export function auditRecordOf(exchange: Exchange, status: number, nowMs: number)
       requestId: exchange.requestId,
     },
   }
+}
+
+/** What was asked for, also where a step before the handler refused it: a refused read is no unknown request. */
+function operationNameOf({ operation, route }: Exchange): string | undefined {
+  return (operation ?? (route.kind === 'found' ? route.operation : undefined))?.audit.operationName
 }
 
 /**

@@ -31,6 +31,7 @@ export const getSecret = defineOperation({
       { records: context.records, vaultId: context.vault.vaultId },
       { name, version: params.version, parsed: parseVersion(params.version ?? '') },
       context.now(),
+      { withValue: true },
     )
     if (!record.meta.attributes.enabled) throw refuse('SecretDisabled')
     if (query.outContentType !== undefined && !isStoredForm(record.meta, query.outContentType)) {

@@ -1,10 +1,16 @@
 import { onSecret } from '../../domain/access/permission.ts'
 import type { SecretMeta } from '../../domain/secrets/secret.ts'
 import { isBeingDeleted } from '../../domain/vault-objects/deletion.ts'
-import { nameKeyOf } from '../../domain/vault-objects/names.ts'
+import { nameKeyOf, type ObjectName } from '../../domain/vault-objects/names.ts'
 import type { UnixSeconds } from '../../domain/vault-objects/times.ts'
 import { refuse } from '../../errors/refusal.ts'
-import { decideAndCommit, readDeletedSecret, readLiveSecret, scheduledPurgeKey } from '../../flows/secret-records.ts'
+import {
+  decideAndCommit,
+  readDeletedSecret,
+  readLiveSecret,
+  type SecretPlace,
+  scheduledPurgeKey,
+} from '../../flows/secret-records.ts'
 import { defineOperation } from '../operation.ts'
 import { nameParams, noQuery, requireName, secretBundle, toSecretBundle } from './secret-shapes.ts'
 
@@ -30,13 +36,7 @@ export const recoverDeletedSecret = defineOperation({
     const name = requireName(params.name)
     return decideAndCommit(records, async () => {
       const at = context.now()
-      const deleted = await readDeletedSecret(place, name)
-      if (deleted === undefined) {
-        const live = await readLiveSecret(place, name, at)
-        throw live === undefined
-          ? refuse('DeletedSecretNotFound', { name })
-          : refuse('ObjectIsNotDeleted', { kind: 'secret', name })
-      }
+      const deleted = await findDeleted(place, name, at)
       const { deletion, ...version } = deleted.meta
       if (isBeingDeleted(deletion, at)) throw refuse('ObjectIsBeingDeleted', { kind: 'secret', name })
       const latency = context.softDeleteLatencySeconds
@@ -57,3 +57,15 @@ export const recoverDeletedSecret = defineOperation({
     })
   },
 })
+
+/** Refuses a secret that is live, or that there is not. */
+async function findDeleted(place: SecretPlace, name: ObjectName, at: UnixSeconds) {
+  const deleted = await readDeletedSecret(place, name)
+  if (deleted !== undefined) return deleted
+  if ((await readLiveSecret(place, name, at)) !== undefined)
+    throw refuse('ObjectIsNotDeleted', { kind: 'secret', name })
+  // It may have been live at the first look and deleted before the second.
+  const deletedMeanwhile = await readDeletedSecret(place, name)
+  if (deletedMeanwhile === undefined) throw refuse('DeletedSecretNotFound', { name })
+  return deletedMeanwhile
+}

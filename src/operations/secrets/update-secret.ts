@@ -29,7 +29,7 @@ export const updateSecret = defineOperation({
     const place = { records: context.records, vaultId: context.vault.vaultId }
     return decideAndCommit(context.records, async () => {
       const wanted = { name, version: params.version, parsed: parseVersion(params.version ?? '') }
-      const { record, head } = await readSecretVersion(place, wanted, context.now())
+      const { record, head } = await readSecretVersion(place, wanted, context.now(), { withValue: true })
       if (record.meta.managed) throw refuse('ManagedObjectIsReadOnly', { kind: 'secret', name })
       const meta = updatedSecretVersion(record.meta, body, context.now())
       const value = record.openValue()

@@ -17,7 +17,12 @@ test('every operation that is done leaves one record that names caller, object a
   const app = await server.newApp()
   await server.assign(vault, app.objectId, 'Key Vault Secrets Officer')
   const base = `https://${vault.name}.vault.localhost:${server.port}`
-  const done: { readonly auditName: string; readonly id: string | undefined; readonly path: string; readonly answer: TestAnswer }[] = []
+  const done: {
+    readonly auditName: string
+    readonly id: string | undefined
+    readonly path: string
+    readonly answer: TestAnswer
+  }[] = []
   const call = async (auditName: string, id: string | undefined, method: string, path: string, body?: unknown) => {
     const headers = { 'x-ms-client-request-id': `of ${auditName}`, 'user-agent': 'azsdk-test/1.0' }
     const answer = await server.vault(vault.name)(method, path, body, { token: app.token, headers })
@@ -28,7 +33,9 @@ test('every operation that is done leaves one record that names caller, object a
   const version = versionOf(await call('SecretSet', '/secrets/Name', 'PUT', '/secrets/Name', { value: 'the-value' }))
   await call('SecretGet', '/secrets/NAME', 'GET', '/secrets/NAME')
   await call('SecretGet', `/secrets/Name/${version}`, 'GET', `//Secrets/N%61me/${version}/`)
-  await call('SecretUpdate', `/secrets/Name/${version}`, 'PATCH', `/secrets/Name/${version}`, { tags: { a: 'the-value' } })
+  await call('SecretUpdate', `/secrets/Name/${version}`, 'PATCH', `/secrets/Name/${version}`, {
+    tags: { a: 'the-value' },
+  })
   await call('SecretList', undefined, 'GET', '/secrets')
   await call('SecretListVersions', '/secrets/Name', 'GET', '/secrets/Name/versions')
   const backup = await call('SecretBackup', '/secrets/Name', 'POST', '/secrets/Name/backup')
@@ -40,7 +47,9 @@ test('every operation that is done leaves one record that names caller, object a
   await call('SecretPurge', '/deletedsecrets/Name', 'DELETE', '/deletedsecrets/Name')
   await call('SecretRestore', undefined, 'POST', '/secrets/restore', { value: backup.json.value })
   assert.deepEqual(
-    vaultOperations.map(({ auditName }) => auditName).filter((name) => !done.some(({ auditName }) => auditName === name)),
+    vaultOperations
+      .map(({ auditName }) => auditName)
+      .filter((name) => !done.some(({ auditName }) => auditName === name)),
     [],
     'every operation of the table is in this walk',
   )
@@ -95,7 +104,9 @@ test('a refused request is recorded with its reason, and never with what its bod
   ] as const) {
     const answer = await call(method, path, body)
     assert.equal(answer.status, status)
-    const record = server.auditLines().find(({ properties }) => properties.requestId === answer.headers['x-ms-request-id'])
+    const record = server
+      .auditLines()
+      .find(({ properties }) => properties.requestId === answer.headers['x-ms-request-id'])
     assert.deepEqual([record.resultSignature, record.properties.httpStatusCode], [signature, status])
     assert.equal(record.resultDescription, answer.json.error.message.split('\r\n')[0])
     assert.ok(!JSON.stringify(record).includes('the-value'))
@@ -106,7 +117,12 @@ test('what a client sends for its record is kept within limits and cannot forge 
   const call = server.vault((await server.newVault()).name)
   const headers = { 'user-agent': `"}\\n{"x":"${'a'.repeat(5_000)}`, 'x-ms-client-request-id': 'b'.repeat(5_000) }
   const before = server.auditLines().length
-  const answer = await call('GET', `/secrets/${'c'.repeat(500)}/${'d'.repeat(500)}?api-version=7.4&x=${'e'.repeat(9_000)}`, undefined, { headers })
+  const answer = await call(
+    'GET',
+    `/secrets/${'c'.repeat(500)}/${'d'.repeat(500)}?api-version=7.4&x=${'e'.repeat(9_000)}`,
+    undefined,
+    { headers },
+  )
   const after = server.auditLines()
   assert.equal(after.length, before + 1)
   const record = after.at(-1)
