@@ -69,11 +69,16 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
 
   // The port is part of names in headers and tokens, so the socket comes first and the pipeline after it.
   let pipeline: Pipeline | undefined
+  const onRefusal = async (status: number, address: string) => pipeline?.recordRefusal(status, address)
   const servers: HttpsServer[] = []
   const addresses = settings.address === 'loopback' ? LOOPBACK : [settings.address]
   let httpsPort = settings.port
   for (const address of addresses) {
-    const server = createTlsListener(tls.options(), async (request, response) => pipeline?.handle(request, response))
+    const server = createTlsListener(
+      tls.options(),
+      async (request, response) => pipeline?.handle(request, response),
+      onRefusal,
+    )
     try {
       httpsPort = await listen(server, httpsPort, address)
     } catch (error) {
@@ -141,12 +146,20 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     throw portProblem(error, 'proxy-port', settings.proxyPort)
   })
   const plain = [
-    await openPlain(settings.managedIdentityPort, 'managed-identity-port', (request, response) =>
-      pipeline.handleManagedIdentity(request, response),
+    await openPlain(
+      settings.managedIdentityPort,
+      'managed-identity-port',
+      (request, response) => pipeline.handleManagedIdentity(request, response),
+      onRefusal,
     ),
-    await openPlain(settings.metricsPort, 'metrics-port', async (_request, response) => {
-      response.writeHead(200, { 'Content-Type': 'text/plain; version=0.0.4' }).end(await metrics.text())
-    }),
+    await openPlain(
+      settings.metricsPort,
+      'metrics-port',
+      async (_request, response) => {
+        response.writeHead(200, { 'Content-Type': 'text/plain; version=0.0.4' }).end(await metrics.text())
+      },
+      onRefusal,
+    ),
   ]
   const stopJobs = parts.runsJobs
     ? startJobs([purgeDueJob(settings.purgeIntervalSeconds * 1000)], {
@@ -229,9 +242,14 @@ function openProxy(settings: Settings, httpsPort: () => number, servers: readonl
   })
 }
 
-async function openPlain(port: number, flag: string, handler: Parameters<typeof createPlainListener>[0]) {
+async function openPlain(
+  port: number,
+  flag: string,
+  handler: Parameters<typeof createPlainListener>[0],
+  onRefusal: Parameters<typeof createPlainListener>[1],
+) {
   if (port < 0) return undefined
-  const server = createPlainListener(handler)
+  const server = createPlainListener(handler, onRefusal)
   try {
     return { port: await listen(server, port, '127.0.0.1'), close: () => closeListener(server) }
   } catch (error) {

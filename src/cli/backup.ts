@@ -1,4 +1,5 @@
 import { existsSync, renameSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SettingsRefused } from '../config/settings.ts'
 import { progressLine } from './progress.ts'
@@ -36,6 +37,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const to = given.to
   if (typeof to !== 'string') throw new SettingsRefused('name the file to make with --to')
   if (existsSync(to)) throw new SettingsRefused(`${to} exists already; a backup never overwrites`)
+  if (!existsSync(dirname(to))) throw new SettingsRefused(`the folder of ${to} does not exist`)
   return withData(given, async ({ store }) => {
     if (store.copyTo === undefined) throw new SettingsRefused(`the ${store.engine} engine cannot be backed up`)
     const partial = `${to}.partial`

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { SettingsRefused } from '../config/settings.ts'
 import { openDataFolder } from '../data-folder.ts'
+import { PRODUCTION_MARK } from '../flows/development-start.ts'
 import { createSubscription, createTenant } from '../flows/identity-administration.ts'
 import { createApplication } from '../flows/identity-applications.ts'
 import { findDefaultTenant } from '../flows/identity-directory.ts'
@@ -47,6 +48,7 @@ export async function run(args: readonly string[]): Promise<number> {
       throw new SettingsRefused(`${given.data} is prepared already; nothing was changed`)
     }
     const parts = { records: installation, clock: systemClock, random: systemRandom }
+    await installation.commit([{ collection: 'meta', key: PRODUCTION_MARK, expect: 'any', meta: {} }])
     const displayName = typeof given['tenant-name'] === 'string' ? given['tenant-name'] : 'Default'
     const { tenantId } = await createTenant(parts, { displayName })
     const { subscriptionId } = await createSubscription(parts, { displayName, tenantId })

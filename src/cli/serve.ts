@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
 import { type Settings, SettingsRefused } from '../config/settings.ts'
 import { readDevelopment } from '../flows/development-start.ts'
@@ -85,4 +85,8 @@ function requireSafe(settings: Settings): void {
   }
 }
 
-const isInside = (folder: string, file: string) => resolve(file).startsWith(`${resolve(folder)}${sep}`)
+/** Behind all links, where both exist. */
+function isInside(folder: string, file: string): boolean {
+  const real = (path: string) => (existsSync(path) ? realpathSync(path) : resolve(path))
+  return real(file).startsWith(`${real(folder)}${sep}`)
+}

@@ -67,8 +67,10 @@ export async function runServer(
     ...ports,
   }
   writeFileSync(file, `${JSON.stringify(facts)}\n`, { mode: 0o600 })
+  // Listened to before anybody is told that the server is ready: whoever is may stop it at once.
+  const stopped = untilStopped()
   await options.onReady(facts, data)
-  const signal = await untilStopped()
+  const signal = await stopped
   log.info({ signal }, 'stopping: no new connections, running requests end')
   const deadline = setTimeout(() => {
     log.error('stopping took too long; ending now')

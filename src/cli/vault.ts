@@ -1,6 +1,8 @@
+import { isIP } from 'node:net'
 import { parseArgs } from 'node:util'
 import type { AccessPolicyEntry, Vault } from '../domain/vaults/vault.ts'
 import { vaultScope } from '../domain/vaults/vault.ts'
+import { isLocation } from '../domain/vaults/vault-rules.ts'
 import { findDefaultTenant, listSubscriptions } from '../flows/identity-directory.ts'
 import { changeVault, createVault, findVault, listVaults, VaultRefused } from '../flows/manage-vaults.ts'
 import { systemClock } from '../ports/clock.ts'
@@ -130,7 +132,10 @@ function changesFrom(given: Given): Partial<Vault> {
   if (days !== undefined) changes.softDeleteRetentionInDays = Number(days)
   if (given['enable-purge-protection'] === true) changes.enablePurgeProtection = true
   const location = text('location')
-  if (location !== undefined) changes.location = location
+  if (location !== undefined) {
+    if (!isLocation(location)) throw new VaultRefused(`"${location}" is no location: lower-case letters, digits and -`)
+    changes.location = location
+  }
   const group = text('resource-group')
   if (group !== undefined) changes.resourceGroup = group
   const access = text('public-network-access')
@@ -139,10 +144,15 @@ function changesFrom(given: Given): Partial<Vault> {
   }
   const action = text('default-action')
   if (action !== undefined || text('ip-rules') !== undefined) {
+    const ipRules = (text('ip-rules') ?? '').split(',').filter((rule) => rule !== '')
+    const wrong = ipRules.find((rule) => !isIpRule(rule))
+    if (wrong !== undefined) {
+      throw new VaultRefused(`"${wrong}" is no address rule: use an address or a range such as 10.0.0.0/24`)
+    }
     changes.networkAcls = {
       bypass: 'AzureServices',
       defaultAction: oneOf('default-action', action ?? 'Deny', ['Allow', 'Deny'] as const),
-      ipRules: (text('ip-rules') ?? '').split(',').filter((rule) => rule !== ''),
+      ipRules,
     }
   }
   return changes
@@ -206,4 +216,12 @@ function show(given: Given, vault: Vault): number {
 
 function print(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`)
+}
+
+/** An address, or a range as address and prefix length. */
+function isIpRule(rule: string): boolean {
+  const [address = '', prefix, ...more] = rule.split('/')
+  const family = isIP(address)
+  if (family === 0 || more.length > 0) return false
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 6 ? 128 : 32))
 }

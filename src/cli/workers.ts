@@ -4,6 +4,7 @@
  * followed by another one.
  */
 import cluster, { type Worker } from 'node:cluster'
+import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import { openFileAuditSink } from '../adapters/audit-sinks/file/file-audit-sink.ts'
@@ -13,6 +14,7 @@ import { type RunningServer, startServer } from '../app.ts'
 import type { Settings } from '../config/settings.ts'
 import { type DataFolder, openDataFolder } from '../data-folder.ts'
 import { openAuditKey, sealedAnchors } from '../flows/audit-keys.ts'
+import { closeListener, listen } from '../http/listener.ts'
 import { startJobs } from '../jobs/job.ts'
 import { purgeDueJob } from '../jobs/purge-due.ts'
 import { systemClock } from '../ports/clock.ts'
@@ -28,6 +30,12 @@ interface StopMessage {
   readonly type: 'keyhaven stop'
 }
 
+/** Why a worker could not start, for whoever started the server. */
+interface FailedMessage {
+  readonly type: 'keyhaven failed'
+  readonly sentence: string
+}
+
 const WORKER_STREAM = 'KEYHAVEN_WORKER_STREAM'
 const WORKER_SETTINGS = 'KEYHAVEN_WORKER_SETTINGS'
 /** A worker that dies sooner than this after its start is not started again at once. */
@@ -38,43 +46,13 @@ export async function startWorkers(parts: {
   readonly data: DataFolder
   readonly log: Logger
 }): Promise<RunningServer> {
-  const { settings, data, log } = parts
+  const { data, log } = parts
+  const settings = await withFixedPorts(parts.settings)
   cluster.setupPrimary({
     exec: fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)),
     args: [],
     serialization: 'advanced',
   })
-  let isStopping = false
-  let fixedPort = settings.port
-
-  const fork = (number: number): Promise<ReadyMessage['ports']> =>
-    new Promise((resolve, reject) => {
-      const worker = cluster.fork({
-        [WORKER_STREAM]: `worker-${number}`,
-        [WORKER_SETTINGS]: JSON.stringify({ ...settings, port: fixedPort }),
-      })
-      serveCommits(worker, data.store)
-      worker.on('message', (message: unknown) => {
-        if (isReady(message)) resolve(message.ports)
-      })
-      worker.on('exit', (code, signal) => {
-        reject(new Error(`worker ${number} ended before it was ready (${signal ?? code})`))
-        if (isStopping) return
-        log.error({ worker: number, code, signal }, 'a worker ended; starting another one')
-        systemClock.after(RESTART_DELAY_MS, () => {
-          if (isStopping) return
-          fork(number).catch((error: unknown) => {
-            log.error({ err: error }, 'a worker could not be started')
-          })
-        })
-      })
-    })
-
-  // One after the other: the first one finds the port where the system was to choose it.
-  const first = await fork(1)
-  fixedPort = first.httpsPort
-  for (let number = 2; number <= settings.workers; number++) await fork(number)
-
   const key = await openAuditKey(data.installation, systemRandom)
   const sink = await openFileAuditSink({
     folder: `${settings.dataFolder}/audit`,
@@ -87,6 +65,67 @@ export async function startWorkers(parts: {
       log.error({ err: problem }, 'the audit log has a problem')
     },
   })
+  let hasStarted = false
+  let isStopping = false
+
+  const fork = (number: number): Promise<ReadyMessage['ports']> =>
+    new Promise((resolve, reject) => {
+      const worker = cluster.fork({
+        [WORKER_STREAM]: `worker-${number}`,
+        [WORKER_SETTINGS]: JSON.stringify(settings),
+      })
+      serveCommits(worker, data.store)
+      let isWorking = false
+      worker.on('message', (message: unknown) => {
+        if (isOfType<ReadyMessage>(message, 'keyhaven ready')) {
+          isWorking = true
+          resolve(message.ports)
+        }
+        if (isOfType<FailedMessage>(message, 'keyhaven failed')) reject(new Error(message.sentence))
+      })
+      worker.on('exit', (code, signal) => {
+        reject(new Error(`worker ${number} ended before it was ready (${signal ?? code})`))
+        if (isStopping || !(isWorking || hasStarted)) return
+        log.error({ worker: number, code, signal }, 'a worker ended; starting another one')
+        systemClock.after(RESTART_DELAY_MS, () => {
+          if (isStopping) return
+          fork(number).catch((error: unknown) => {
+            log.error({ err: error }, 'a worker could not be started')
+          })
+        })
+      })
+    })
+
+  const stopWorkers = async () => {
+    isStopping = true
+    const workers = Object.values(cluster.workers ?? {}).filter((worker): worker is Worker => worker !== undefined)
+    await Promise.all(
+      workers.map(
+        (worker) =>
+          new Promise<void>((resolve) => {
+            if (worker.isDead()) resolve()
+            worker.once('exit', () => {
+              resolve()
+            })
+            // One that can't be reached is ending already.
+            worker.send({ type: 'keyhaven stop' } satisfies StopMessage, () => undefined)
+          }),
+      ),
+    )
+  }
+
+  const ports: ReadyMessage['ports'][] = []
+  try {
+    for (let number = 1; number <= settings.workers; number++) ports.push(await fork(number))
+  } catch (error) {
+    await stopWorkers()
+    await sink.close()
+    throw error
+  }
+  hasStarted = true
+  const [first] = ports
+  if (first === undefined) throw new Error('a server needs a worker')
+
   const stopJobs = startJobs([purgeDueJob(settings.purgeIntervalSeconds * 1000)], {
     store: data.store,
     installation: data.installation,
@@ -101,19 +140,7 @@ export async function startWorkers(parts: {
   return {
     ...first,
     async stop() {
-      isStopping = true
-      const workers = Object.values(cluster.workers ?? {}).filter((worker): worker is Worker => worker !== undefined)
-      await Promise.all(
-        workers.map(
-          (worker) =>
-            new Promise<void>((resolve) => {
-              worker.once('exit', () => {
-                resolve()
-              })
-              worker.send({ type: 'keyhaven stop' } satisfies StopMessage)
-            }),
-        ),
-      )
+      await stopWorkers()
       await stopJobs()
       await sink.close()
     },
@@ -126,39 +153,77 @@ export async function runWorker(): Promise<void> {
   // Listened to from the beginning: a worker may be told to stop while it starts.
   const toldToStop = new Promise<void>((resolve) => {
     process.on('message', (message: unknown) => {
-      if (isStop(message)) resolve()
+      if (isOfType<StopMessage>(message, 'keyhaven stop')) resolve()
     })
   })
   // Signals go to the whole group; the first process tells the workers when to stop.
   process.on('SIGINT', () => undefined)
   process.on('SIGTERM', () => undefined)
   process.on('disconnect', () => process.exit(1))
-  const log = createLog(settings)
+  const { stop, ...ports } = await startAnswering(settings).catch(tellAndExit)
+  process.send?.({ type: 'keyhaven ready', ports } satisfies ReadyMessage)
+  await toldToStop
+  try {
+    await stop()
+  } finally {
+    process.exit(0)
+  }
+}
+
+async function startAnswering(settings: Settings): Promise<RunningServer> {
   const data = await openDataFolder({
     settings,
     random: systemRandom,
     mayCreate: false,
     forward: forwardCommits(process),
   })
-  const { stop, ...ports } = await startServer({
+  const server = await startServer({
     settings,
     data,
     clock: systemClock,
     random: systemRandom,
-    log,
+    log: createLog(settings),
     stream: process.env[WORKER_STREAM] ?? 'worker',
     runsJobs: false,
   })
-  process.send?.({ type: 'keyhaven ready', ports } satisfies ReadyMessage)
-  await toldToStop
-  try {
-    await stop()
-    await data.close()
-  } finally {
-    process.exit(0)
+  return {
+    ...server,
+    async stop() {
+      await server.stop()
+      await data.close()
+    },
   }
 }
 
-const isReady = (message: unknown): message is ReadyMessage => isOfType<ReadyMessage>(message, 'keyhaven ready')
+async function tellAndExit(error: unknown): Promise<never> {
+  const message: FailedMessage = {
+    type: 'keyhaven failed',
+    sentence: error instanceof Error ? error.message : String(error),
+  }
+  await new Promise((resolve) => process.send?.(message, resolve))
+  process.exit(1)
+}
 
-const isStop = (message: unknown): message is StopMessage => isOfType<StopMessage>(message, 'keyhaven stop')
+/**
+ * Workers find the socket they share by its port, and 0 would be another one after all of them ended. So where the system
+ * is to choose, it chooses here, once.
+ */
+async function withFixedPorts(settings: Settings): Promise<Settings> {
+  const { address, port, proxyPort, managedIdentityPort, metricsPort } = settings
+  const loopback = '127.0.0.1'
+  return {
+    ...settings,
+    port: await fixed(port, address === 'loopback' ? loopback : address),
+    proxyPort: await fixed(proxyPort, loopback),
+    managedIdentityPort: await fixed(managedIdentityPort, loopback),
+    metricsPort: await fixed(metricsPort, loopback),
+  }
+}
+
+async function fixed(port: number, address: string): Promise<number> {
+  if (port !== 0) return port
+  const server = createServer()
+  const chosen = await listen(server, 0, address)
+  await closeListener(server)
+  return chosen
+}

@@ -28,6 +28,13 @@ export interface DevelopmentSecrets {
   readonly identityHeader: string
 }
 
+/** Written by `keyhaven init`: an app that may do everything is never added to such an installation. */
+export const PRODUCTION_MARK = 'production'
+
+export class DevelopmentRefused extends Error {
+  override readonly name = 'DevelopmentRefused'
+}
+
 const RECORD = 'development'
 const ROLE = 'Key Vault Administrator'
 
@@ -53,6 +60,11 @@ export async function ensureDevelopment(
 ): Promise<{ facts: DevelopmentFacts; secrets: DevelopmentSecrets; isNew: boolean }> {
   const { installation } = parts
   const existing = await readDevelopment(installation)
+  if (existing === undefined && (await installation.read('meta', PRODUCTION_MARK)) !== undefined) {
+    throw new DevelopmentRefused(
+      'this data folder was prepared by "keyhaven init" for production: start it with "keyhaven serve", or name another folder with --data',
+    )
+  }
   if (existing !== undefined) return { ...existing, isNew: false }
   const identityParts = { records: installation, clock: parts.clock, random: parts.random }
   const { tenantId } =

@@ -3,7 +3,7 @@
 import { MAX_COMMIT_ATTEMPTS } from '../domain/limits/limits.ts'
 import { unixSecondsOf } from '../domain/vault-objects/times.ts'
 import type { Vault } from '../domain/vaults/vault.ts'
-import { isRetentionDays, isVaultName } from '../domain/vaults/vault-rules.ts'
+import { isResourceGroup, isRetentionDays, isVaultName } from '../domain/vaults/vault-rules.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
 import { StoreConflict } from '../ports/store.ts'
@@ -115,6 +115,9 @@ function requireValid(vault: Vault): void {
     throw new VaultRefused(
       `"${vault.name}" is no vault name: 3 to 24 letters, digits and hyphens, starting with a letter, no two hyphens in a row`,
     )
+  }
+  if (!isResourceGroup(vault.resourceGroup)) {
+    throw new VaultRefused(`"${vault.resourceGroup}" is no resource group: letters, digits and _ . ( ) -`)
   }
   if (!isRetentionDays(vault.softDeleteRetentionInDays)) {
     throw new VaultRefused('deleted objects are kept for 7 to 90 days')

@@ -104,11 +104,11 @@ export async function purgeChanges(
  */
 export async function decideAndCommit<T>(
   records: SealedRecords,
-  decide: () => Promise<{ readonly changes: readonly SealedChange[]; readonly answer: T }>,
+  decide: (attempt: number) => Promise<{ readonly changes: readonly SealedChange[]; readonly answer: T }>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
-    const { changes, answer } = await decide()
     try {
+      const { changes, answer } = await decide(attempt)
       await records.commit(changes)
       return answer
     } catch (error) {

@@ -252,15 +252,19 @@ export class TokenAuthority {
     password: string,
     isInTenant: (tenantId: string) => boolean,
   ): Promise<User> {
+    // No user has a name or password this long; refusing it first costs neither a hash nor a place among the counts.
+    if (password.length > MAX_SECRET_CHARACTERS) throw refuseToken('UserCredentialInvalid')
     const nowMs = this.#parts.clock.nowMs()
-    const attempt = { subject: userName.slice(0, 256).toLowerCase(), address: request.clientAddress }
+    const attempt = { subject: userName.normalize('NFC').slice(0, 256).toLowerCase(), address: request.clientAddress }
     const blockedMs = this.#attempts.blockedForMs(attempt, nowMs)
     if (blockedMs > 0) throw refuseToken('TooManyUserFailures', undefined, Math.ceil(blockedMs / 1000))
     this.#attempts.presumeFailed(attempt, nowMs)
     const found = await findUserByName(this.#parts.installation, userName)
     const record = found && isInTenant(found.meta.tenantId) ? found : undefined
-    // No user has a password this long, so not hashing it tells nothing about this one.
-    const isRight = password.length <= MAX_SECRET_CHARACTERS && (await this.#matchesPassword(record, password))
+    const isRight = await this.#matchesPassword(record, password).catch((error: unknown) => {
+      this.#attempts.takeBack(attempt)
+      throw error
+    })
     if (record === undefined || !isRight) throw refuseToken('UserCredentialInvalid')
     this.#attempts.succeeded(attempt, nowMs)
     return record.meta

@@ -1,4 +1,5 @@
 /** One request on its way through the pipeline: what arrived, and what the steps have found out so far. */
+
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import type { ResolvedApiVersion } from '../api-versions/api-version.ts'
@@ -7,6 +8,7 @@ import type { Caller } from '../domain/identity/caller.ts'
 import type { Operation } from '../operations/operation.ts'
 import type { VaultEntry } from './directory.ts'
 import type { HostTarget } from './host-names.ts'
+import type { Query } from './parse-query.ts'
 import type { RouteResult } from './router.ts'
 
 export interface Exchange {
@@ -19,7 +21,7 @@ export interface Exchange {
     | { readonly kind: 'managedIdentity'; readonly baseUrl: string; readonly loginUrl: string }
   /** Path as sent, without query. */
   readonly path: string
-  readonly query: URLSearchParams
+  readonly query: Query
   readonly clientAddress: string
   route: RouteResult
   operation: Operation | undefined
@@ -30,6 +32,8 @@ export interface Exchange {
   isAddressAuthorized: boolean | undefined
   /** The sentence a refused client gets; the audit record has its first line. */
   refusal: string | undefined
+  /** Methods of this path, for a refusal of another one. */
+  allowedMethods: readonly string[] | undefined
 }
 
 /** What goes back. `body` is the text to send, undefined for none. */
@@ -45,9 +49,15 @@ export function clientAddressOf(request: IncomingMessage): string {
   return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address
 }
 
-export function tlsVersionOf(request: IncomingMessage): string | undefined {
-  const protocol = (request.socket as Partial<TLSSocket>).getProtocol?.()
-  return protocol === 'TLSv1.3' ? 'TLS1_3' : protocol === 'TLSv1.2' ? 'TLS1_2' : undefined
+const versions = new WeakMap<object, string | undefined>()
+
+/** Asked once per connection: it does not change, and the answer comes from far away. */
+export function tlsVersionOf({ socket }: IncomingMessage): string | undefined {
+  if (versions.has(socket)) return versions.get(socket)
+  const protocol = (socket as Partial<TLSSocket>).getProtocol?.()
+  const version = protocol === 'TLSv1.3' ? 'TLS1_3' : protocol === 'TLSv1.2' ? 'TLS1_2' : undefined
+  versions.set(socket, version)
+  return version
 }
 
 const MAX_CLIENT_REQUEST_ID_CHARACTERS = 128

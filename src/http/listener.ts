@@ -11,6 +11,8 @@ import { refuse } from '../errors/refusal.ts'
 import { isLocalHost } from './host-names.ts'
 import { renderVaultError } from './render/vault-error.ts'
 
+/** Told of what the listener refuses by itself. Does not reject. */
+type OnRefusal = (status: number, address: string) => Promise<void>
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
 const KEEP_ALIVE_MS = 65_000
@@ -37,9 +39,9 @@ const arrival = {
   requireHostHeader: false,
 }
 
-export function createTlsListener(tls: ServerOptions, handler: Handler): HttpsServer {
+export function createTlsListener(tls: ServerOptions, handler: Handler, onRefusal: OnRefusal): HttpsServer {
   const server = createHttpsServer({ handshakeTimeout: REQUEST_ARRIVAL_MS, ...tls, ...arrival })
-  answerRequests(server, handler)
+  answerRequests(server, handler, onRefusal)
   // Without a handshake nothing can be answered, and an end that waits for one would keep the connection for good.
   server.on('tlsClientError', (_error, socket) => socket.destroy())
   return server
@@ -49,18 +51,20 @@ export function createTlsListener(tls: ServerOptions, handler: Handler): HttpsSe
  * For the local endpoints without TLS. Where no certificate proves the name, a browser could be led here under the name
  * of somebody's web site, whose pages could then read every answer: other names than this machine's own are refused.
  */
-export function createPlainListener(handler: Handler): HttpServer {
+export function createPlainListener(handler: Handler, onRefusal: OnRefusal): HttpServer {
   const server = createHttpServer(arrival)
-  answerRequests(server, async (request, response) => {
+  const answerLocal: Handler = async (request, response) => {
     if (isLocalHost(request.headers.host)) return handler(request, response)
+    await onRefusal(MISDIRECTED, request.socket.remoteAddress ?? '')
     const text = 'This address answers to localhost and to IP addresses only.'
     response.writeHead(MISDIRECTED, { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store' })
     response.end(`${text}\n`)
-  })
+  }
+  answerRequests(server, answerLocal, onRefusal)
   return server
 }
 
-function answerRequests(server: HttpServer | HttpsServer, handler: Handler): void {
+function answerRequests(server: HttpServer | HttpsServer, handler: Handler, onRefusal: OnRefusal): void {
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     dropRepeated(request)
     handler(request, response).catch((error: unknown) => {
@@ -80,7 +84,7 @@ function answerRequests(server: HttpServer | HttpsServer, handler: Handler): voi
   server.on('checkExpectation', answer)
   server.timeout = SILENCE_MS
   server.maxConnections = MAX_CONNECTIONS
-  answerProtocolErrors(server)
+  answerProtocolErrors(server, onRefusal)
 }
 
 /** Headers that decide who asks and for what. */
@@ -102,7 +106,7 @@ function dropRepeated({ rawHeaders, headers }: IncomingMessage): void {
   }
 }
 
-function answerProtocolErrors(server: HttpServer | HttpsServer): void {
+function answerProtocolErrors(server: HttpServer | HttpsServer, onRefusal: OnRefusal): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy()
@@ -117,18 +121,19 @@ function answerProtocolErrors(server: HttpServer | HttpsServer): void {
     const body = renderVaultError(refusal.public)
     // A client that keeps its own side open, or goes on sending, is not waited for.
     setTimeout(() => socket.destroy(), REFUSAL_MS).unref()
-    socket.end(
-      [
-        `HTTP/1.1 ${status} ${words}`,
-        'Cache-Control: no-cache',
-        'X-Content-Type-Options: nosniff',
-        'Content-Type: application/json; charset=utf-8',
-        `Content-Length: ${Buffer.byteLength(body)}`,
-        'Connection: close',
-        '',
-        body,
-      ].join('\r\n'),
-    )
+    const answer = [
+      `HTTP/1.1 ${status} ${words}`,
+      'Cache-Control: no-cache',
+      'X-Content-Type-Options: nosniff',
+      'Content-Type: application/json; charset=utf-8',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      'Connection: close',
+      '',
+      body,
+    ].join('\r\n')
+    // Answered in this turn, before a handler that has seen the headers answers them; the record is written at its end.
+    void onRefusal(status, socket.remoteAddress ?? '')
+    socket.end(answer)
   })
 }
 

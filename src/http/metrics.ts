@@ -25,11 +25,26 @@ export function createMetrics(): RequestMetrics {
     buckets: LATENCY_BUCKETS_MS,
     registers: [registry],
   })
+  const children = new Map<string, { inc(): void; observe(milliseconds: number): void }>()
+  const childOf = (kind: string, activity: string, status: number) => {
+    const key = `${kind} ${activity} ${status}`
+    const known = children.get(key)
+    if (known !== undefined) return known
+    const result = results.labels(kind, activity, String(status))
+    const timing = latency.labels(kind, activity)
+    const child = {
+      inc: () => result.inc(),
+      observe: (milliseconds: number) => timing.observe(milliseconds),
+    }
+    children.set(key, child)
+    return child
+  }
   return {
     observe({ target, operation, startedMs }, status, nowMs) {
       const activity = (operation?.audit.operationName ?? 'unknown').toLowerCase()
-      results.inc({ activity_type: target.kind, activity_name: activity, status_code: String(status) })
-      latency.observe({ activity_type: target.kind, activity_name: activity }, nowMs - startedMs)
+      const child = childOf(target.kind, activity, status)
+      child.inc()
+      child.observe(nowMs - startedMs)
     },
     text: () => registry.metrics(),
   }

@@ -1,8 +1,10 @@
+import type { Query } from './parse-query.ts'
+
 /**
  * The address of a list's next page, byte for byte as observed (recordings, section 5): always with the port, api-version
  * first, `$` unescaped, and maxresults only if the request had it.
  */
-export function nextLinkOf(baseUrl: string, path: string, query: URLSearchParams, token: string): string {
+export function nextLinkOf(baseUrl: string, path: string, query: Query, token: string): string {
   const withPort = /:\d+$/.test(baseUrl) ? baseUrl : `${baseUrl}:443`
   const maxResults = query.get('maxresults')
   const tail = maxResults === null ? '' : `&maxresults=${encodeURIComponent(maxResults)}`

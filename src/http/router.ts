@@ -4,7 +4,7 @@ import type { HostKind, Method, Operation } from '../operations/operation.ts'
 
 export type RouteResult =
   | { readonly kind: 'found'; readonly operation: Operation; readonly params: Readonly<Record<string, string>> }
-  | { readonly kind: 'methodNotAllowed' }
+  | { readonly kind: 'methodNotAllowed'; readonly allowed: readonly Method[] }
   | { readonly kind: 'notFound' }
 
 export interface Router {
@@ -37,8 +37,8 @@ export function createRouter(operations: readonly Operation[]): Router {
       if (found !== null && operation !== undefined) {
         return { kind: 'found', operation, params: found.params as Record<string, string> }
       }
-      const isElsewhere = METHODS.some((other) => other !== method && router.find(other, path) !== null)
-      return { kind: isElsewhere ? 'methodNotAllowed' : 'notFound' }
+      const allowed = METHODS.filter((other) => router.find(other, path) !== null)
+      return allowed.length > 0 ? { kind: 'methodNotAllowed', allowed } : { kind: 'notFound' }
     },
   }
 }

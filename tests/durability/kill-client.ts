@@ -231,8 +231,7 @@ export class KillClient {
       await this.#expect('verify', 'POST', `/deletedsecrets/${name}/recover`, [200])
       return this.#observe(name)
     }
-    const list = await this.#expect('verify', 'GET', `/secrets/${name}/versions`, [200])
-    const ids: string[] = list.json.value.map(({ id }: { id: string }) => id.slice(-32))
+    const ids = await this.#versionIds(name)
     if (live.status === 404) {
       if (ids.length > 0) this.#parts.onViolation(`${name} has versions and does not exist`)
       return NONE
@@ -245,6 +244,17 @@ export class KillClient {
     return { kind: 'live', current: idOf(live), versions }
   }
 
+  async #versionIds(name: string): Promise<readonly string[]> {
+    const ids: string[] = []
+    for (let path = `/secrets/${name}/versions`; ; ) {
+      const { json } = await this.#expect('verify', 'GET', path, [200])
+      for (const { id } of json.value) ids.push(id.slice(-32))
+      if (json.nextLink === null) return ids
+      const next = new URL(json.nextLink)
+      path = next.pathname + next.search
+    }
+  }
+
   async #expect(
     kind: string,
     method: string,
@@ -253,7 +263,8 @@ export class KillClient {
     body?: object,
   ): Promise<RealAnswer> {
     if (this.#client === undefined) throw new Error('the client is not connected')
-    const answer = await this.#client.send({ method, host: HOST, path: `${path}?${API}`, body, token: this.#token })
+    const versioned = path.includes('?') ? path : `${path}?${API}`
+    const answer = await this.#client.send({ method, host: HOST, path: versioned, body, token: this.#token })
     const { tally, onAnswer, onViolation } = this.#parts
     tally.answered[kind] = (tally.answered[kind] ?? 0) + 1
     onAnswer(String(answer.headers['x-ms-request-id']))

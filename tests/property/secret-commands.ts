@@ -34,7 +34,7 @@ export interface Command {
   /** Counts back from the youngest version there is; undefined asks for the current one. */
   readonly version: number | undefined
   readonly backup: number
-  /** Page size of a list; undefined asks for the whole of it. */
+  /** Page size of a list; undefined asks for the largest. */
   readonly pageSize: number | undefined
 }
 

@@ -30,7 +30,11 @@ function ownCertificate() {
 }
 
 test('a connection that never begins TLS is ended, though its client keeps it open', async () => {
-  const listener = createTlsListener({ ...ownCertificate(), handshakeTimeout: 50 }, async () => undefined)
+  const listener = createTlsListener(
+    { ...ownCertificate(), handshakeTimeout: 50 },
+    async () => undefined,
+    async () => {},
+  )
   const port = await listen(listener, 0, '127.0.0.1')
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   socket.resume()
@@ -42,11 +46,14 @@ test('a connection that never begins TLS is ended, though its client keeps it op
 test('a handler that fails costs its own client the answer, and nobody else', async (context) => {
   const warned = once(process, 'warning')
   let calls = 0
-  const listener = createPlainListener(async (_request, response) => {
-    calls++
-    if (calls === 1) throw new Error('a fault of the program')
-    response.end('still here')
-  })
+  const listener = createPlainListener(
+    async (_request, response) => {
+      calls++
+      if (calls === 1) throw new Error('a fault of the program')
+      response.end('still here')
+    },
+    async () => {},
+  )
   const port = await listen(listener, 0, '127.0.0.1')
   context.after(() => closeListener(listener))
   const request = rawRequest('GET /', ['Host: localhost'])

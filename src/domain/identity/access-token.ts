@@ -1,4 +1,5 @@
 /** What stands in the tokens we issue, and what a client may ask for. The form is the real service's v1 token. */
+import { withoutTrailingSlashes } from '../../formats/trailing-slashes.ts'
 import { MAX_RESOURCE_CHARACTERS } from './limits.ts'
 import { isUuid } from './tenant.ts'
 
@@ -130,7 +131,7 @@ export interface RequestedResource {
 
 /** `resource=` of the v1 endpoints and the managed identity endpoints. */
 export function readResource(resource: string): RequestedResource | undefined {
-  const audience = resource.replace(/\/+$/, '')
+  const audience = withoutTrailingSlashes(resource)
   return isResource(audience) ? { audience, resource } : undefined
 }
 
@@ -152,7 +153,9 @@ export function readDefaultScope(scope: string): RequestedResource | 'notDefault
 export function readUserScopes(scope: string): RequestedResource | undefined {
   const permissions = scope.split(' ').filter((entry) => entry !== '' && !OPENID_SCOPES.has(entry))
   const resources = new Set(
-    permissions.map((permission) => permission.slice(0, Math.max(0, permission.lastIndexOf('/'))).replace(/\/+$/, '')),
+    permissions.map((permission) =>
+      withoutTrailingSlashes(permission.slice(0, Math.max(0, permission.lastIndexOf('/')))),
+    ),
   )
   const [resource] = resources
   return resources.size === 1 && resource !== undefined ? readResource(resource) : undefined

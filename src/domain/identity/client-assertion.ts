@@ -1,5 +1,7 @@
 /** Rules for the tokens applications sign in with instead of a secret (RFC 7523), apart from their signature. */
+
 import { createHash } from 'node:crypto'
+import { withoutTrailingSlashes } from '../../formats/trailing-slashes.ts'
 import {
   CLOCK_SKEW_SECONDS,
   MAX_ASSERTION_LIFETIME_SECONDS,
@@ -39,7 +41,7 @@ export function isInTime(claims: Claims, nowSeconds: number): boolean {
 
 /** Hosts are written in any case, and issuers with or without their closing slash. */
 function comparableUrl(url: string): string {
-  return url.toLowerCase().replace(/\/+$/, '')
+  return withoutTrailingSlashes(url.toLowerCase())
 }
 
 export type ReplayVerdict = 'accepted' | 'replayed' | 'full'

@@ -36,9 +36,11 @@ export class FailedAttempts {
   /** Milliseconds until another attempt is looked at, 0 for at once. */
   blockedForMs(attempt: Attempt, nowMs: number): number {
     const here = drained(this.#perAddress.get(pair(attempt)), nowMs, FAILURE_PER_ADDRESS_FORGIVEN_MS)
-    if (here >= MAX_FAILURES_PER_ADDRESS) return wait(here, MAX_FAILURES_PER_ADDRESS, FAILURE_PER_ADDRESS_FORGIVEN_MS)
+    // A full count starts to drain at once, so it blocks until a whole failure is forgiven.
+    if (here > MAX_FAILURES_PER_ADDRESS - 1)
+      return wait(here, MAX_FAILURES_PER_ADDRESS, FAILURE_PER_ADDRESS_FORGIVEN_MS)
     const everywhere = drained(this.#perSubject.get(attempt.subject), nowMs, FAILURE_PER_SUBJECT_FORGIVEN_MS)
-    if (everywhere < MAX_FAILURES_PER_SUBJECT) return 0
+    if (everywhere <= MAX_FAILURES_PER_SUBJECT - 1) return 0
     const knownSince = this.#knownAddresses.get(pair(attempt))
     if (knownSince !== undefined && nowMs - knownSince < KNOWN_ADDRESS_MS) return 0
     return wait(everywhere, MAX_FAILURES_PER_SUBJECT, FAILURE_PER_SUBJECT_FORGIVEN_MS)
@@ -53,12 +55,15 @@ export class FailedAttempts {
     count(this.#perSubject, attempt.subject, nowMs, FAILURE_PER_SUBJECT_FORGIVEN_MS, MAX_FAILURES_PER_SUBJECT)
   }
 
+  /** Nothing was checked after all. */
+  takeBack(attempt: Attempt): void {
+    lessOne(this.#perAddress, pair(attempt))
+    lessOne(this.#perSubject, attempt.subject)
+  }
+
   succeeded(attempt: Attempt, nowMs: number): void {
     this.#perAddress.delete(pair(attempt))
-    const everywhere = this.#perSubject.get(attempt.subject)
-    if (everywhere) {
-      this.#perSubject.set(attempt.subject, { ...everywhere, failures: Math.max(0, everywhere.failures - 1) })
-    }
+    lessOne(this.#perSubject, attempt.subject)
     putLast(this.#knownAddresses, pair(attempt), nowMs)
   }
 }
@@ -92,6 +97,11 @@ function wait(failures: number, limit: number, forgivenMs: number): number {
 function count(entries: Map<string, Count>, key: string, nowMs: number, forgivenMs: number, limit: number): void {
   const failures = Math.min(limit, drained(entries.get(key), nowMs, forgivenMs) + 1)
   putLast(entries, key, { failures, atMs: nowMs })
+}
+
+function lessOne(entries: Map<string, Count>, key: string): void {
+  const entry = entries.get(key)
+  if (entry !== undefined) entries.set(key, { ...entry, failures: Math.max(0, entry.failures - 1) })
 }
 
 function putLast<V>(entries: Map<string, V>, key: string, value: V): void {

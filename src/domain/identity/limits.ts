@@ -71,3 +71,5 @@ export const MAX_MEMBERS_PER_GROUP = 10_000
 
 export const MAX_DISPLAY_NAME_CHARACTERS = 120
 export const MAX_RESOURCE_CHARACTERS = 1024
+/** A client assertion of 16 KiB and the other fields, percent-encoded. */
+export const MAX_TOKEN_FORM_BYTES = 65_536

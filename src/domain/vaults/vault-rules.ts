@@ -8,6 +8,15 @@ export function isVaultName(name: string): boolean {
   return NAME.test(name)
 }
 
+/** As answers name it in a header: `westeurope`. */
+export function isLocation(location: string): boolean {
+  return /^[a-z0-9-]{1,64}$/.test(location)
+}
+
+export function isResourceGroup(name: string): boolean {
+  return /^[\w().-]{1,90}$/.test(name) && !name.endsWith('.')
+}
+
 export function isRetentionDays(days: number): boolean {
   return Number.isInteger(days) && days >= MIN_RETENTION_DAYS && days <= MAX_RETENTION_DAYS
 }

@@ -8,6 +8,30 @@ import { clientRequestIdOf, type Exchange, tlsVersionOf } from '../exchange.ts'
 const MAX_USER_AGENT_CHARACTERS = 512
 const MAX_URI_CHARACTERS = 2048
 
+/** The record of what was no request: too slow, too large, not HTTP, or for another name than this machine's. */
+export function refusedConnectionRecord(
+  status: number,
+  address: string,
+  nowMs: number,
+  requestId: string,
+): AuditRecord {
+  return {
+    time: formatAuditTime(nowMs),
+    resourceId: '',
+    operationName: 'UnknownOperation',
+    operationVersion: '',
+    category: 'AuditEvent',
+    resultType: 'Success',
+    resultSignature: httpStatusWords(status),
+    resultDescription: '',
+    durationMs: '0',
+    callerIpAddress: address,
+    correlationId: '',
+    identity: { claim: {} },
+    properties: { clientInfo: '', requestUri: '', httpStatusCode: status, requestId },
+  }
+}
+
 /** The record of a request. It is made from the request line and the declaration, never from a body. */
 export function auditRecordOf(exchange: Exchange, status: number, nowMs: number): AuditRecord {
   const { request, target, entry, caller, decision } = exchange

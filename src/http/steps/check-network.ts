@@ -8,14 +8,14 @@ const compiled = new WeakMap<Vault, BlockList>()
 
 /** Refuses an address that the vault's firewall does not let in. Rules of address families we can't read let nobody in. */
 export function checkNetwork(vault: Vault, address: string, caller: Caller): void {
-  const texts = { caller: callerText(caller, { withGroups: false }), vault: vaultText(vault) }
-  if (vault.publicNetworkAccess === 'Disabled') throw refuse('ForbiddenByConnection', texts)
+  const textsOf = () => ({ caller: callerText(caller, { withGroups: false }), vault: vaultText(vault) })
+  if (vault.publicNetworkAccess === 'Disabled') throw refuse('ForbiddenByConnection', textsOf())
   if (vault.networkAcls.defaultAction === 'Allow') return
   // A link-local address comes with the name of an interface, which no rule has.
   const [bare = ''] = address.split('%')
   const family = isIP(bare) === 6 ? 'ipv6' : 'ipv4'
   if (isIP(bare) !== 0 && rulesOf(vault).check(bare, family)) return
-  throw refuse('ForbiddenByFirewall', { ...texts, address })
+  throw refuse('ForbiddenByFirewall', { ...textsOf(), address })
 }
 
 function rulesOf(vault: Vault): BlockList {

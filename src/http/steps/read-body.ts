@@ -56,6 +56,7 @@ async function readBytes(request: IncomingMessage, maxBytes: number): Promise<Bu
       reject(refuse('BodyTooSlow', undefined, cause))
     })
     request.on('close', () => {
+      if (request.readableEnded) return
       // A promise settles once: after a whole body this changes nothing.
       reject(refuse('BodyTooSlow'))
     })

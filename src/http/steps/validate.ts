@@ -3,6 +3,7 @@ import { Compile, type Validator } from 'typebox/compile'
 import type { ResolvedApiVersion } from '../../api-versions/api-version.ts'
 import { refuse } from '../../errors/refusal.ts'
 import type { Operation } from '../../operations/operation.ts'
+import type { Query } from '../parse-query.ts'
 
 const compiled = new WeakMap<TSchema, Validator>()
 
@@ -25,7 +26,7 @@ export function prepareValidation(operations: readonly Operation[]): void {
 /** The declared query parameters, as their types; others are ignored, as the service does. */
 export function validateQuery(
   operation: Operation,
-  query: URLSearchParams,
+  query: Query,
   version: ResolvedApiVersion | undefined,
 ): Record<string, unknown> {
   const values: Record<string, unknown> = {}

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { anonymous } from '../../domain/access/permission.ts'
+import { MAX_TOKEN_FORM_BYTES } from '../../domain/identity/limits.ts'
 import { defineOperation } from '../operation.ts'
 import { grantAt } from './request-token.ts'
 import { tenantParams, tokenAnswer, tokenForm } from './token-form.ts'
@@ -19,6 +20,7 @@ export const requestTokenV2 = defineOperation({
   query: Type.Object({}),
   body: tokenForm,
   bodyFormat: 'form',
+  maxBodyBytes: MAX_TOKEN_FORM_BYTES,
   answer: tokenAnswer,
   refusals: [],
   handle(context, { params, body }) {

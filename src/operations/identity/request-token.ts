@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { anonymous } from '../../domain/access/permission.ts'
+import { MAX_TOKEN_FORM_BYTES } from '../../domain/identity/limits.ts'
 import type { TokenRequest } from '../../flows/token-request.ts'
 import type { IdentityContext } from '../contexts.ts'
 import { defineOperation } from '../operation.ts'
@@ -21,6 +22,7 @@ export const requestToken = defineOperation({
   query: Type.Object({}),
   body: tokenForm,
   bodyFormat: 'form',
+  maxBodyBytes: MAX_TOKEN_FORM_BYTES,
   answer: tokenAnswer,
   refusals: [],
   handle(context, { params, body }) {

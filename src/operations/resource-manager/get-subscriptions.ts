@@ -19,26 +19,24 @@ export const getSubscriptions = defineOperation({
   answer: Type.Unknown(),
   refusals: [],
   async handle({ installation, caller }) {
-    const subscriptions = await installation.page<Subscription>('subscriptions', { prefix: '', limit: 1_000 })
+    const all = await installation.page<Subscription>('subscriptions', { prefix: '', limit: 1_000 })
+    const own = all.map(({ meta }) => meta).filter(({ tenantId }) => tenantId === caller?.tid)
     return {
-      value: subscriptions
-        .map(({ meta }) => meta)
-        .filter(({ tenantId }) => tenantId === caller?.tid)
-        .map(({ subscriptionId, displayName, tenantId }) => ({
-          id: `/subscriptions/${subscriptionId}`,
-          authorizationSource: 'RoleBased',
-          managedByTenants: [],
-          subscriptionId,
-          tenantId,
-          displayName,
-          state: 'Enabled',
-          subscriptionPolicies: {
-            locationPlacementId: 'Internal_2014-09-01',
-            quotaId: 'Internal_2014-09-01',
-            spendingLimit: 'Off',
-          },
-        })),
-      count: { type: 'Total', value: subscriptions.length },
+      value: own.map(({ subscriptionId, displayName, tenantId }) => ({
+        id: `/subscriptions/${subscriptionId}`,
+        authorizationSource: 'RoleBased',
+        managedByTenants: [],
+        subscriptionId,
+        tenantId,
+        displayName,
+        state: 'Enabled',
+        subscriptionPolicies: {
+          locationPlacementId: 'Internal_2014-09-01',
+          quotaId: 'Internal_2014-09-01',
+          spendingLimit: 'Off',
+        },
+      })),
+      count: { type: 'Total', value: own.length },
     }
   },
 })

@@ -6,10 +6,11 @@ import type { UnixSeconds } from '../../domain/vault-objects/times.ts'
 import { refuse } from '../../errors/refusal.ts'
 import {
   decideAndCommit,
+  isHidden,
   readDeletedSecret,
-  readLiveSecret,
   type SecretPlace,
   scheduledPurgeKey,
+  secretKey,
 } from '../../flows/secret-records.ts'
 import { defineOperation } from '../operation.ts'
 import { nameParams, noQuery, requireName, secretBundle, toSecretBundle } from './secret-shapes.ts'
@@ -62,10 +63,13 @@ export const recoverDeletedSecret = defineOperation({
 async function findDeleted(place: SecretPlace, name: ObjectName, at: UnixSeconds) {
   const deleted = await readDeletedSecret(place, name)
   if (deleted !== undefined) return deleted
-  if ((await readLiveSecret(place, name, at)) !== undefined)
-    throw refuse('ObjectIsNotDeleted', { kind: 'secret', name })
-  // It may have been live at the first look and deleted before the second.
-  const deletedMeanwhile = await readDeletedSecret(place, name)
-  if (deletedMeanwhile === undefined) throw refuse('DeletedSecretNotFound', { name })
-  return deletedMeanwhile
+  const key = secretKey(place.vaultId, nameKeyOf(name))
+  const current = await place.records.read<SecretMeta>('secrets', key)
+  if (current !== undefined && !isHidden(current.meta, at)) throw refuse('ObjectIsNotDeleted', { kind: 'secret', name })
+  // Two looks are not one moment: a conflict says that it was deleted or recovered in between, and all is decided anew.
+  await place.records.commit([
+    { collection: 'deletedSecrets', key, expect: 'absent', meta: 'keep' },
+    { collection: 'secrets', key, expect: current?.revision ?? 'absent', meta: 'keep' },
+  ])
+  throw refuse('DeletedSecretNotFound', { name })
 }

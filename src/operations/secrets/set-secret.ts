@@ -45,12 +45,13 @@ export const setSecret = defineOperation({
     const value = SecretBytes.fromText(body.value)
     if (isValueTooLong(value.byteLength) || !keepsLimits(body)) throw refuse('InvalidProperty')
     const key = secretKey(vault.vaultId, nameKeyOf(name))
-    return decideAndCommit(records, async () => {
+    return decideAndCommit(records, async (attempt) => {
       const at = now()
       const version = versionFrom(random.bytes(16))
       const current = await records.read<SecretMeta>('secrets', key)
       if (current === undefined) {
-        const deleted = await readDeletedSecret({ records, vaultId: vault.vaultId }, name)
+        // The commit finds out whether there is a deleted one; only then it is worth a look.
+        const deleted = attempt === 1 ? undefined : await readDeletedSecret({ records, vaultId: vault.vaultId }, name)
         if (deleted !== undefined) {
           const refusal = isBeingDeleted(deleted.meta.deletion, at)
             ? 'ObjectIsBeingDeletedOnCreate'

@@ -139,3 +139,20 @@ test('a secret deleted while its recovery looks for it is never said to be missi
     await interrupted.stop()
   }
 })
+
+test('a secret deleted and recovered by others while its recovery looks for it is never said to be missing', async () => {
+  const interrupted = await startInterruptedServer()
+  try {
+    const call = interrupted.vault((await interrupted.newVault()).name)
+    await call('PUT', '/secrets/s', { value: 'v' })
+    interrupted.interruptNext('secrets', async () => {
+      assert.equal((await call('DELETE', '/secrets/s')).status, 200)
+      interrupted.interruptNext('deletedSecrets', () => call('POST', '/deletedsecrets/s/recover'))
+    })
+    const { status } = await call('POST', '/deletedsecrets/s/recover')
+    assert.ok(status === 200 || status === 400, `answered ${status}`)
+    assert.equal((await call('GET', '/secrets/s')).status, 200)
+  } finally {
+    await interrupted.stop()
+  }
+})

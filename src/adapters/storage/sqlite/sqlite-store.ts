@@ -57,17 +57,44 @@ function openAsReader(file: string, writer: Pick<Writer, 'commit' | 'close'>): S
     }),
   )
   const dataVersion = database.prepare('PRAGMA data_version')
+  const begin = database.prepare('BEGIN')
+  const end = database.prepare('COMMIT')
+  let isInTurn = false
   let tokenOfTurn: number | undefined
+
+  /**
+   * Reads of one turn of the event loop share a transaction, which costs less than one each, and the change token. They
+   * are for requests that were sent before the turn began, so what was committed until then is all they can know; a
+   * commit of this process ends the turn when it is acknowledged.
+   */
+  function inTurn<T>(act: () => T): T {
+    return translated('reading', () => {
+      if (!isInTurn) {
+        begin.run()
+        isInTurn = true
+        setImmediate(endTurn)
+      }
+      return act()
+    })
+  }
+
+  function endTurn(): void {
+    tokenOfTurn = undefined
+    if (!isInTurn) return
+    isInTurn = false
+    if (database.isOpen) end.run()
+  }
+
   return {
     engine: 'sqlite',
     async read(collection, key) {
-      const row = translated('reading', () => statementsOf(collection).one.get(key))
+      const row = inTurn(() => statementsOf(collection).one.get(key))
       return row === undefined ? undefined : recordOf(key, row)
     },
     async page(collection, request) {
       const first = firstKeyOf(request)
       const last = request.prefix + LAST_KEY_END
-      const rows = translated('reading', () => statementsOf(collection).page.all(first, last, request.limit))
+      const rows = inTurn(() => statementsOf(collection).page.all(first, last, request.limit))
       return rows.map((row) => recordOf(row.key, row))
     },
     async commit(changes) {
@@ -75,17 +102,12 @@ function openAsReader(file: string, writer: Pick<Writer, 'commit' | 'close'>): S
       try {
         await writer.commit(changes)
       } finally {
-        tokenOfTurn = undefined
+        endTurn()
       }
     },
     changeToken() {
-      if (tokenOfTurn !== undefined) return tokenOfTurn
-      // It moves with every commit of another connection, and this connection makes none. Asked once for all requests
-      // that one look at the sockets found: they were sent before, so what was committed until now is all they can know.
-      tokenOfTurn = Number(translated('reading', () => dataVersion.get())?.data_version)
-      setImmediate(() => {
-        tokenOfTurn = undefined
-      })
+      // It moves with every commit of another connection, and this connection makes none.
+      tokenOfTurn ??= Number(inTurn(() => dataVersion.get())?.data_version)
       return tokenOfTurn
     },
     async copyTo(target, progress) {
@@ -93,6 +115,7 @@ function openAsReader(file: string, writer: Pick<Writer, 'commit' | 'close'>): S
     },
     async close() {
       if (!database.isOpen) return
+      endTurn()
       // First, so that the thread is the one that works the log into the file.
       database.close()
       await writer.close()

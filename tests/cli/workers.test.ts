@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { childrenOf, type RealServer, TEST_PORTS } from '../support/real-server.ts'
+import { assertDone, assertRefusedCommand, connectToDev, type DevClient, scratch } from './dev-fixture.ts'
+
+const { newFolder, run, startDev } = scratch()
+const folder = newFolder()
+const CONNECTIONS = 6
+const REPLACED_MS = 15_000
+let server: RealServer
+
+before(async () => {
+  server = await startDev(folder, '--workers', '2')
+})
+after(async () => {
+  await server.kill()
+})
+
+const connectMany = () => Promise.all(Array.from({ length: CONNECTIONS }, () => connectToDev(server)))
+
+/** The audit streams of the workers, each with the ids of the requests that this worker answered. */
+function answeredBy(): ReadonlyMap<string, string> {
+  const answered = new Map<string, string>()
+  for (const stream of readdirSync(join(folder, 'audit'))) {
+    for (const name of readdirSync(join(folder, 'audit', stream))) {
+      const text = readFileSync(join(folder, 'audit', stream, name), 'utf8')
+      for (const [, id = ''] of text.matchAll(/"requestId":"([^"]+)"/g)) answered.set(id, stream)
+    }
+  }
+  return answered
+}
+
+describe('a server with two workers', () => {
+  test('shows what was written through one of them at once through both', async () => {
+    const clients = await connectMany()
+    const requestIds: string[] = []
+    for (let number = 0; number < 30; number++) {
+      const writing = clients[number % CONNECTIONS]
+      const name = `shown-${number % 5}`
+      const set = await writing?.send('PUT', `/secrets/${name}`, { value: `value ${number}` })
+      assert.equal(set?.status, 200, set?.text)
+      for (const answer of await Promise.all(clients.map((client) => client.send('GET', `/secrets/${name}`)))) {
+        assert.equal(answer.json.value, `value ${number}`)
+        requestIds.push(String(answer.headers['x-ms-request-id']))
+      }
+    }
+    const streams = answeredBy()
+    const used = new Set(requestIds.map((id) => streams.get(id)))
+    assert.deepEqual([...used].sort(), ['worker-1', 'worker-2'])
+    for (const client of clients) client.close()
+  })
+
+  test('shows a change of the directory at once through both', async () => {
+    const clients = await connectMany()
+    for (const [rbac, status] of [
+      ['false', 403],
+      ['true', 200],
+      ['false', 403],
+      ['true', 200],
+    ] as const) {
+      assertDone(await run('vault', 'update', '--name', 'dev', '--rbac', rbac, '--data', folder))
+      for (const client of clients) assert.equal((await client.send('GET', '/secrets')).status, status)
+    }
+    for (const client of clients) client.close()
+  })
+
+  test('loses no acknowledged write when a worker is killed, and gets another one', async () => {
+    for (let round = 0; round < 2; round++) {
+      const clients = await connectMany()
+      const acknowledged = new Map<string, string>()
+      let isOver = false
+      const work = async (client: DevClient, id: number) => {
+        for (let number = 0; !isOver; number++) {
+          const name = `kept-${round}-${id}-${number}`
+          const answer = await client.send('PUT', `/secrets/${name}`, { value: name }).catch(() => undefined)
+          // Whoever was connected to the killed worker has lost the connection.
+          if (answer === undefined) return
+          assert.equal(answer.status, 200, answer.text)
+          acknowledged.set(name, name)
+          if (acknowledged.size === 60) killOne()
+          if (acknowledged.size >= 120) isOver = true
+        }
+      }
+      const workers = childrenOf(server.pid)
+      assert.equal(workers.length, 2)
+      const killOne = () => process.kill(workers[round] ?? assert.fail(), 'SIGKILL')
+      await Promise.all(clients.map(work))
+      assert.ok(acknowledged.size >= 60)
+      for (const client of clients) client.close()
+      const reading = await connectToDev(server)
+      for (const [name, value] of acknowledged) {
+        assert.equal((await reading.send('GET', `/secrets/${name}`)).json.value, value)
+      }
+      reading.close()
+      await replaced(workers)
+    }
+    const verify = await run('audit', 'verify', '--data', folder, '--json')
+    assert.equal(verify.code, 0, verify.stdout)
+    assertDone(await run('doctor', '--data', folder))
+  })
+
+  test('ends when it is told to, its workers too', async () => {
+    const workers = childrenOf(server.pid)
+    assert.equal(workers.length, 2)
+    assert.deepEqual(await server.stop(), { code: 0, signal: null })
+    for (const pid of workers) assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+    const again = await startDev(folder, '--workers', '2')
+    assert.equal((await again.stop()).code, 0)
+  })
+})
+
+describe('a server with workers refuses', () => {
+  test('a port that is taken, with a sentence, and ends', async () => {
+    const taken = createServer()
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+    const address = taken.address()
+    assert.ok(typeof address === 'object' && address !== null)
+    const ports = TEST_PORTS.with(1, String(address.port))
+    const refused = await run('dev', '--json', '--data', newFolder(), ...ports, '--workers', '2')
+    taken.close()
+    assertRefusedCommand(refused, new RegExp(`port ${address.port} is taken by another program; choose another one`))
+  })
+})
+
+/** Waits until two workers answer again, neither of them killed. */
+async function replaced(before_: readonly number[]): Promise<void> {
+  const deadlineMs = performance.now() + REPLACED_MS
+  const audited = () => new Set([...answeredBy().keys()])
+  const known = audited()
+  for (;;) {
+    assert.ok(performance.now() < deadlineMs, 'the killed worker was not replaced')
+    const workers = childrenOf(server.pid)
+    if (workers.length === 2 && workers.some((pid) => !before_.includes(pid))) {
+      const clients = await connectMany()
+      for (const client of clients) await client.send('GET', '/secrets')
+      for (const client of clients) client.close()
+      const streams = answeredBy()
+      const fresh = new Set([...streams].filter(([id]) => !known.has(id)).map(([, stream]) => stream))
+      if (fresh.size === 2) return
+    }
+    await wait(50)
+  }
+}
