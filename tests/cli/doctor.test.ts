@@ -27,24 +27,24 @@ before(async () => {
 async function withEdit(edit: (database: DatabaseSync) => void, use: () => Promise<void>): Promise<void> {
   const file = join(folder, 'keyhaven.db')
   const open = () => new DatabaseSync(file)
-  const before_ = open()
-  const tables = before_
+  const database = open()
+  const tables = database
     .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'storeRevision'")
     .all()
     .map(({ name }) => String(name))
-  const rows = tables.map((table) => [table, before_.prepare(`SELECT * FROM "${table}"`).all()] as const)
-  edit(before_)
-  before_.close()
+  const rows = tables.map((table) => [table, database.prepare(`SELECT * FROM "${table}"`).all()] as const)
+  edit(database)
+  database.close()
   try {
     await use()
   } finally {
-    const after_ = open()
+    const restored = open()
     for (const [table, kept] of rows) {
-      after_.exec(`DELETE FROM "${table}"`)
-      const insert = after_.prepare(`INSERT INTO "${table}" ("key", "revision", "body") VALUES (?, ?, ?)`)
+      restored.exec(`DELETE FROM "${table}"`)
+      const insert = restored.prepare(`INSERT INTO "${table}" ("key", "revision", "body") VALUES (?, ?, ?)`)
       for (const { key, revision, body } of kept) insert.run(key ?? null, revision ?? null, body ?? null)
     }
-    after_.close()
+    restored.close()
   }
 }
 

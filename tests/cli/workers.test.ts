@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { childrenOf, type RealServer, TEST_PORTS } from '../support/real-server.ts'
+import { childrenOf, killChild, type RealServer, TEST_PORTS } from '../support/real-server.ts'
 import { assertDone, assertRefusedCommand, connectToDev, type DevClient, scratch } from './dev-fixture.ts'
 
 const { newFolder, run, startDev } = scratch()
@@ -87,8 +87,12 @@ describe('a server with two workers', () => {
       }
       const workers = childrenOf(server.pid)
       assert.equal(workers.length, 2)
-      const killOne = () => process.kill(workers[round] ?? assert.fail(), 'SIGKILL')
+      let killing: Promise<void> | undefined
+      const killOne = () => {
+        killing = killChild(server, workers[round] ?? assert.fail())
+      }
       await Promise.all(clients.map(work))
+      await killing
       assert.ok(acknowledged.size >= 60)
       for (const client of clients) client.close()
       const reading = await connectToDev(server)
@@ -127,14 +131,14 @@ describe('a server with workers refuses', () => {
 })
 
 /** Waits until two workers answer again, neither of them killed. */
-async function replaced(before_: readonly number[]): Promise<void> {
+async function replaced(earlier: readonly number[]): Promise<void> {
   const deadlineMs = performance.now() + REPLACED_MS
   const audited = () => new Set([...answeredBy().keys()])
   const known = audited()
   for (;;) {
     assert.ok(performance.now() < deadlineMs, 'the killed worker was not replaced')
     const workers = childrenOf(server.pid)
-    if (workers.length === 2 && workers.some((pid) => !before_.includes(pid))) {
+    if (workers.length === 2 && workers.some((pid) => !earlier.includes(pid))) {
       const clients = await connectMany()
       for (const client of clients) await client.send('GET', '/secrets')
       for (const client of clients) client.close()

@@ -223,7 +223,7 @@ class Installation {
   async #kill(server: RealServer): Promise<void> {
     const workers = this.#options.workers > 1 ? childrenOf(server.pid) : []
     if (workers.length > 0 && this.#random.below(3) === 0) {
-      process.kill(this.#random.pick(workers), 'SIGKILL')
+      await killChild(server, this.#random.pick(workers))
       this.#report.kills.worker++
       return
     }

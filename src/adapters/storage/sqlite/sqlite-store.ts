@@ -82,7 +82,12 @@ function openAsReader(file: string, writer: Pick<Writer, 'commit' | 'close'>): S
     tokenOfTurn = undefined
     if (!isInTurn) return
     isInTurn = false
-    if (database.isOpen) end.run()
+    try {
+      if (database.isOpen && database.isTransaction) end.run()
+    } catch {
+      // It only read; whoever read got the error already. What is left of the transaction must not outlive the turn.
+      if (database.isTransaction) database.exec('ROLLBACK')
+    }
   }
 
   return {
