@@ -8,7 +8,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { connectTo, tokenOf } from '../support/real-client.ts'
-import { childrenOf, type RealServer, runCommand, startProcess, TEST_PORTS, whenReady } from '../support/real-server.ts'
+import {
+  childrenOf,
+  killChild,
+  type RealServer,
+  runCommand,
+  startProcess,
+  TEST_PORTS,
+  whenReady,
+} from '../support/real-server.ts'
 import { type SeededRandom, seededRandom } from '../support/seeded-random.ts'
 import { type AuditWatch, watchAudit } from './audit-watch.ts'
 import { inspectFolder } from './inspect-folder.ts'

@@ -24,6 +24,7 @@ import { findSecrets, type Haystack, jsonEscaped, type Marker, textMarker } from
 
 const API = 'api-version=2025-07-01'
 const HOST = 'dev.vault.localhost'
+const LONGEST_SYMMETRIC_KEY_BYTES = 64
 const root = mkdtempSync(join(tmpdir(), 'keyhaven-planted-'))
 after(() => {
   rmSync(root, { recursive: true, force: true })
@@ -53,6 +54,10 @@ const refused = {
   withoutToken: newSecret('without-token'),
   clientSecret: newSecret('client-secret'),
   inQuery: newSecret('in-the-query'),
+  // Names are quoted to whoever sent them, as the service does, and must be nowhere else.
+  asClientId: newSecret('as-client-id'),
+  asGrantType: newSecret('as-grant-type'),
+  asScope: newSecret('as-scope'),
   inPath: newSecret('in-the-path'),
   basic: newSecret('basic-header'),
   assertion: newSecret('assertion'),
@@ -73,6 +78,15 @@ const markersOf = (group: string, texts: Readonly<Record<string, string>>): Mark
     return inner === undefined ? [whole] : [whole, { name: `${group} ${name}, decoded`, bytes: inner }]
   })
 
+/** The secret numbers of a private key, PEM or PKCS #8. */
+function privateParts(bytes: Buffer): Readonly<Record<string, string>> {
+  const key = bytes.includes('-----BEGIN')
+    ? createPrivateKey({ key: bytes, format: 'pem' })
+    : createPrivateKey({ key: bytes, format: 'der', type: 'pkcs8' })
+  const { d, p } = key.export({ format: 'jwk' })
+  return { ...(d === undefined ? {} : { d }), ...(p === undefined ? {} : { p }) }
+}
+
 /** Keys of the installation, from its own store. */
 async function keyMarkers(dataFolder: string): Promise<{ readonly markers: Marker[]; readonly rootKey: Marker }> {
   const settings = { ...loadSettings('development', {}, {}), dataFolder }
@@ -85,14 +99,13 @@ async function keyMarkers(dataFolder: string): Promise<{ readonly markers: Marke
       for (const record of records) {
         if (!record.hasValue) continue
         const bytes = record.openValue().reveal()
-        const isPem = bytes.includes('-----BEGIN')
-        const key = createPrivateKey(
-          isPem ? { key: bytes, format: 'pem' } : { key: bytes, format: 'der', type: 'pkcs8' },
-        )
-        const { d = '', p = '' } = key.export({ format: 'jwk' })
-        for (const [part, text] of Object.entries({ d, p })) {
-          if (text !== '')
-            markers.push({ name: `${part} of ${collection} ${record.key}`, bytes: Buffer.from(text, 'base64url') })
+        const place = `${collection} ${record.key}`
+        if (bytes.byteLength <= LONGEST_SYMMETRIC_KEY_BYTES) {
+          markers.push({ name: place, bytes })
+          continue
+        }
+        for (const [part, text] of Object.entries(privateParts(bytes))) {
+          markers.push({ name: `${part} of ${place}`, bytes: Buffer.from(text, 'base64url') })
         }
       }
     }
@@ -124,7 +137,7 @@ const commandLineOf = (pid: number): Haystack => ({
   bytes: readFileSync(`/proc/${pid}/cmdline`),
 })
 
-/** Collects what is answered; a `meant` answer may have the secret that was asked for. */
+/** Collects what is answered; a `meant` answer may have the secret that was asked for, or quote the name that was sent. */
 class Conversation {
   readonly heard: Haystack[] = []
   readonly #client: ReturnType<typeof connectTo>
@@ -147,16 +160,22 @@ class Conversation {
     return this.ask({ method, path: `${path}?${API}`, body, ...more })
   }
 
-  login(path: string, form: Readonly<Record<string, string>>, more: Partial<RealRequest> = {}): Promise<RealAnswer> {
-    return this.ask({
-      method: 'POST',
-      host: 'login.localhost',
-      path,
-      body: new URLSearchParams(form).toString(),
-      headers: { 'content-type': 'application/x-www-form-urlencoded', ...more.headers },
-      token: undefined,
-      ...(more.path === undefined ? {} : { path: more.path }),
-    })
+  login(
+    path: string,
+    form: Readonly<Record<string, string>>,
+    { headers = {}, meant = false }: { headers?: Readonly<Record<string, string>>; meant?: boolean } = {},
+  ): Promise<RealAnswer> {
+    return this.ask(
+      {
+        method: 'POST',
+        host: 'login.localhost',
+        path,
+        body: new URLSearchParams(form).toString(),
+        headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+        token: undefined,
+      },
+      meant,
+    )
   }
 
   close(): void {
@@ -230,13 +249,13 @@ async function beRefused(talk: Conversation, { ready }: RealServer): Promise<voi
   const logins = [
     await talk.login(tokenPath, { ...app, client_secret: refused.clientSecret }),
     await talk.login(tokenPath, { ...app, client_secret: `${ready.clientSecret}x` }),
-    await talk.login(tokenPath, { ...app, client_id: refused.clientSecret, client_secret: refused.clientSecret }),
-    await talk.login(tokenPath, { ...app, client_secret: refused.clientSecret, scope: refused.clientSecret }),
-    await talk.login(tokenPath, { grant_type: refused.clientSecret, client_secret: refused.clientSecret }),
+    await talk.login(tokenPath, { ...app, client_id: refused.asClientId }, { meant: true }),
+    await talk.login(tokenPath, { ...app, client_secret: ready.clientSecret, scope: refused.asScope }, { meant: true }),
+    await talk.login(tokenPath, { ...app, grant_type: refused.asGrantType }, { meant: true }),
     await talk.login(`${tokenPath}?client_secret=${refused.inQuery}`, app),
-    await talk.login(`/${refused.inPath}/oauth2/v2.0/token`, app),
-    await talk.login(`/${refused.inPath}`, app),
-    await talk.login(`/${refused.inPath}/v2.0/.well-known/openid-configuration`, app),
+    await talk.login(`/${refused.inPath}/oauth2/v2.0/token`, app, { meant: true }),
+    await talk.login(`/${refused.inPath}`, app, { meant: true }),
+    await talk.login(`/${refused.inPath}/v2.0/.well-known/openid-configuration`, app, { meant: true }),
     await talk.login(tokenPath, { ...app, client_assertion: refused.assertion, client_assertion_type: 'jwt-bearer' }),
     await talk.login(tokenPath, { ...app, client_assertion: `${refused.assertion}.e30.x` }),
     await talk.login(tokenPath, app, {
@@ -416,6 +435,8 @@ test('no secret is in the log or the answers of a server whose store and audit l
   )
   const heard: Haystack[] = []
   const vault = server.vault('dev')
+  // Logs the administrator in.
+  await vault('GET', '/secrets')
   try {
     for (const [name, value] of Object.entries(values)) {
       for (const [method, path, body] of [

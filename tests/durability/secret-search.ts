@@ -44,8 +44,9 @@ export function formsOf({ bytes }: Marker): readonly Form[] {
       { name: 'escaped as JSON throughout', pattern: Buffer.from(jsonEscaped(text)) },
     )
   }
-  const distinct = new Map(forms.map((form) => [form.pattern.toString('latin1'), form]))
-  return [...distinct.values()].filter(({ pattern }) => pattern.byteLength >= MIN_PATTERN_BYTES)
+  // Many secrets look the same in several forms; the first one names it.
+  const distinct = new Map(forms.reverse().map((form) => [form.pattern.toString('latin1'), form]))
+  return [...distinct.values()].reverse().filter(({ pattern }) => pattern.byteLength >= MIN_PATTERN_BYTES)
 }
 
 /** Each character as `\u0041`. */

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import { after } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
@@ -56,6 +57,10 @@ interface ProcessOptions {
 }
 
 const running = new Set<ChildProcess>()
+// A test that fails leaves its processes; they would keep the test's own process from ending.
+after(() => {
+  for (const child of running) child.kill('SIGKILL')
+})
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })

@@ -48,7 +48,7 @@ export const setSecret = defineOperation({
     return decideAndCommit(records, async (attempt) => {
       const at = now()
       const version = versionFrom(random.bytes(16))
-      const current = await records.read<SecretMeta>('secrets', key)
+      const current = await records.readWithValue<SecretMeta>('secrets', key)
       if (current === undefined) {
         // The commit finds out whether there is a deleted one; only then it is worth a look.
         const deleted = attempt === 1 ? undefined : await readDeletedSecret({ records, vaultId: vault.vaultId }, name)
