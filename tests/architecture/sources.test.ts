@@ -102,7 +102,7 @@ test('nothing is left for later or switched off without saying so', () => {
 
 test('tests do not sleep', () => {
   // These start processes of their own, whose time is the real one.
-  const OF_PROCESSES = ['tests/cli/', 'tests/durability/']
+  const OF_PROCESSES = ['tests/cli/', 'tests/durability/', 'tests/support/real-server.ts']
   const tests = scanned.filter(({ path }) => path.startsWith('tests/') || path.endsWith('.test.ts'))
   const inProcess = tests.filter(({ path }) => !OF_PROCESSES.some((folder) => path.startsWith(folder)))
   assert.deepEqual(pathsWith(inProcess, /import \{[^}]*\bsetTimeout\b[^}]*\} from 'node:timers\/promises'/), [])

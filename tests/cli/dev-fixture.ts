@@ -5,7 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { connectTo, type RealAnswer, tokenOf } from '../support/real-client.ts'
-import { type CommandResult, type RealServer, runCommand, startRealServer, TEST_PORTS } from '../support/real-server.ts'
+import {
+  type CommandResult,
+  endLeftProcesses,
+  type RealServer,
+  runCommand,
+  startRealServer,
+  TEST_PORTS,
+} from '../support/real-server.ts'
 
 export interface Scratch {
   readonly root: string
@@ -20,6 +27,7 @@ export interface Scratch {
 export function scratch(): Scratch {
   const root = mkdtempSync(join(tmpdir(), 'keyhaven-cli-'))
   after(() => {
+    endLeftProcesses()
     rmSync(root, { recursive: true, force: true })
   })
   const env = { NODE_COMPILE_CACHE: join(root, 'compiled') }
@@ -112,11 +120,13 @@ export async function assertWritten(client: DevClient, atLeast: number): Promise
   }
 }
 
-export function assertDone({ code, stderr }: CommandResult): void {
+type Outcome = Pick<CommandResult, 'code' | 'stderr'>
+
+export function assertDone({ code, stderr }: Outcome): void {
   assert.equal(code, 0, stderr)
 }
 
-export function assertRefusedCommand({ code, stderr }: CommandResult, sentence: RegExp): void {
+export function assertRefusedCommand({ code, stderr }: Outcome, sentence: RegExp): void {
   assert.equal(code, 1, stderr)
   assert.match(stderr, sentence)
   assert.doesNotMatch(stderr, /\n\s+at /)

@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
+import { runInProcess } from '../support/run-in-process.ts'
 import { assertDone, assertRefusedCommand, assertWritten, connectToDev, scratch, startWriter } from './dev-fixture.ts'
 
 const { root, newFolder, run, startDev } = scratch()
@@ -36,11 +37,11 @@ describe('keyhaven keys, while a server runs and clients write', () => {
     const keysBefore = { root: keysIn(folder, 'rootKeys'), vault: keysIn(folder, 'vaultKeys') }
 
     const data = ['--data', folder]
-    assertDone(await run('keys', 'rotate-root', ...data))
-    const rotated = await run('keys', 'rotate-vault', '--all', ...data)
+    assertDone(await runInProcess('keys', 'rotate-root', ...data))
+    const rotated = await runInProcess('keys', 'rotate-vault', '--all', ...data)
     assertDone(rotated)
     assert.match(rotated.stdout, /identities and settings: a new key; the old one is destroyed\.\ndev: a new key/)
-    assertDone(await run('keys', 'rotate-vault', '--vault', 'dev', ...data))
+    assertDone(await runInProcess('keys', 'rotate-vault', '--vault', 'dev', ...data))
     const after = { root: keysIn(folder, 'rootKeys'), vault: keysIn(folder, 'vaultKeys') }
     assert.equal(after.root.length, 2)
     assert.ok(after.root.every((key) => key === 'current' || !keysBefore.root.includes(key)))
@@ -50,7 +51,7 @@ describe('keyhaven keys, while a server runs and clients write', () => {
 
     const passphraseFile = newPassphraseFile('passphrase', 'a passphrase for this test')
     const change = ['keys', 'change-root-key', '--new-root-key', 'passphrase', '--new-passphrase-file', passphraseFile]
-    const changed = await run(...change, ...data)
+    const changed = await runInProcess(...change, ...data)
     assertDone(changed)
     assert.match(changed.stdout, /start the server with it from now on/)
     await writer.wrote(10)
@@ -59,10 +60,13 @@ describe('keyhaven keys, while a server runs and clients write', () => {
     assert.equal((await server.stop()).code, 0)
 
     // The old file opens nothing any more; the passphrase does, without the file.
-    assertRefusedCommand(await run('doctor', ...data), /the file root key is not the one that sealed this data/)
+    assertRefusedCommand(
+      await runInProcess('doctor', ...data),
+      /the file root key is not the one that sealed this data/,
+    )
     rmSync(join(folder, 'root.key'))
     const byPassphrase = ['--root-key', 'passphrase', '--passphrase-file', passphraseFile]
-    assertDone(await run('doctor', ...data, ...byPassphrase))
+    assertDone(await runInProcess('doctor', ...data, ...byPassphrase))
     const second = await startDev(folder, ...byPassphrase)
     const secondClient = await connectToDev(second)
     const written = await assertWritten(secondClient, writer.count)
@@ -70,7 +74,7 @@ describe('keyhaven keys, while a server runs and clients write', () => {
     // And back to a file, a new one, while this server runs.
     const newFile = join(root, 'new-root.key')
     assertDone(
-      await run(
+      await runInProcess(
         'keys',
         'change-root-key',
         '--new-root-key',
@@ -81,15 +85,15 @@ describe('keyhaven keys, while a server runs and clients write', () => {
         ...byPassphrase,
       ),
     )
-    assertDone(await run('keys', 'rotate-root', ...data, '--root-key-file', newFile))
+    assertDone(await runInProcess('keys', 'rotate-root', ...data, '--root-key-file', newFile))
     assert.equal((await secondClient.send('PUT', '/secrets/after', { value: 'still works' })).status, 200)
     secondClient.close()
     await second.kill()
     assertRefusedCommand(
-      await run('doctor', ...data, ...byPassphrase),
+      await runInProcess('doctor', ...data, ...byPassphrase),
       /the passphrase root key is not the one that sealed this data/,
     )
-    assertDone(await run('doctor', ...data, '--root-key-file', newFile))
+    assertDone(await runInProcess('doctor', ...data, '--root-key-file', newFile))
     const third = await startDev(folder, '--root-key-file', newFile)
     const thirdClient = await connectToDev(third)
     await assertWritten(thirdClient, written)
@@ -132,21 +136,35 @@ describe('keyhaven keys refuses', () => {
     const server = await startDev(folder)
     await server.stop()
     const data = ['--data', folder]
-    const unknown = await run('keys', 'explode', ...data)
+    const unknown = await runInProcess('keys', 'explode', ...data)
     assert.equal(unknown.code, 2)
     assert.match(unknown.stderr, /there is no "explode"/)
-    assertRefusedCommand(await run('keys', 'rotate-vault', ...data), /name the vault with --vault, or say --all/)
-    assertRefusedCommand(await run('keys', 'rotate-vault', '--vault', 'nothing', ...data), /there is no vault nothing/)
-    assertRefusedCommand(await run('keys', 'change-root-key', ...data), /--new-root-key is file or passphrase/)
     assertRefusedCommand(
-      await run('keys', 'change-root-key', '--new-root-key', 'file', ...data),
+      await runInProcess('keys', 'rotate-vault', ...data),
+      /name the vault with --vault, or say --all/,
+    )
+    assertRefusedCommand(
+      await runInProcess('keys', 'rotate-vault', '--vault', 'nothing', ...data),
+      /there is no vault nothing/,
+    )
+    assertRefusedCommand(await runInProcess('keys', 'change-root-key', ...data), /--new-root-key is file or passphrase/)
+    assertRefusedCommand(
+      await runInProcess('keys', 'change-root-key', '--new-root-key', 'file', ...data),
       /name the new file with --new-root-key-file/,
     )
     const short = newPassphraseFile('short', 'too short')
     assertRefusedCommand(
-      await run('keys', 'change-root-key', '--new-root-key', 'passphrase', '--new-passphrase-file', short, ...data),
+      await runInProcess(
+        'keys',
+        'change-root-key',
+        '--new-root-key',
+        'passphrase',
+        '--new-passphrase-file',
+        short,
+        ...data,
+      ),
       /fewer than 12 characters/,
     )
-    assertDone(await run('doctor', ...data))
+    assertDone(await runInProcess('doctor', ...data))
   })
 })

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { connectTo, tokenOf } from '../support/real-client.ts'
-import { type CommandResult, runCommand, startRealServer } from '../support/real-server.ts'
+import { type CommandResult, endLeftProcesses, runCommand, startRealServer } from '../support/real-server.ts'
 import { runInProcess } from '../support/run-in-process.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'keyhaven-serve-'))
@@ -47,6 +47,7 @@ before(async () => {
   made = JSON.parse(stdout)
 })
 after(() => {
+  endLeftProcesses()
   rmSync(root, { recursive: true, force: true })
 })
 

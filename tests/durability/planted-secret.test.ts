@@ -18,7 +18,7 @@ import { systemRandom } from '../../src/ports/random.ts'
 import { failingAuditWrites } from '../fault/failing-audit-writes.ts'
 import { makeFallible } from '../support/fallible-store.ts'
 import { connectTo, type RealAnswer, type RealRequest, tokenOf } from '../support/real-client.ts'
-import { type RealServer, runCommand, startRealServer, TEST_PORTS } from '../support/real-server.ts'
+import { endLeftProcesses, type RealServer, runCommand, startRealServer, TEST_PORTS } from '../support/real-server.ts'
 import { startTestServer } from '../support/test-server.ts'
 import { findSecrets, type Haystack, jsonEscaped, type Marker, textMarker } from './secret-search.ts'
 
@@ -27,6 +27,7 @@ const HOST = 'dev.vault.localhost'
 const LONGEST_SYMMETRIC_KEY_BYTES = 64
 const root = mkdtempSync(join(tmpdir(), 'keyhaven-planted-'))
 after(() => {
+  endLeftProcesses()
   rmSync(root, { recursive: true, force: true })
 })
 

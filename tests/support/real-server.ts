@@ -4,7 +4,6 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { after } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
@@ -57,13 +56,12 @@ interface ProcessOptions {
 }
 
 const running = new Set<ChildProcess>()
-// A test that fails leaves its processes; they would keep the test's own process from ending.
-after(() => {
+process.on('exit', endLeftProcesses)
+
+/** For the end of a test file: what a failed test left running would keep the test's own process from ending. */
+export function endLeftProcesses(): void {
   for (const child of running) child.kill('SIGKILL')
-})
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
+}
 
 /** Starts `keyhaven ARGS` as one process: the answered pid is the program's own. */
 export function startProcess(

@@ -53,8 +53,11 @@ export function auditRecordOf(exchange: Exchange, status: number, nowMs: number)
     properties: {
       ...optional('id', isVault ? objectIdOf(exchange) : undefined),
       clientInfo: (request.headers['user-agent'] ?? '').slice(0, MAX_USER_AGENT_CHARACTERS),
-      // Query strings of the log-in hosts may hold what somebody put there by mistake; those of vaults are harmless.
-      requestUri: uriOf(target.baseUrl, isVault ? (request.url ?? '') : exchange.path).slice(0, MAX_URI_CHARACTERS),
+      // Addresses of the log-in hosts may hold what somebody put there by mistake; those of vaults name objects.
+      requestUri: uriOf(target.baseUrl, isVault ? (request.url ?? '') : pathOnRecord(exchange)).slice(
+        0,
+        MAX_URI_CHARACTERS,
+      ),
       httpStatusCode: status,
       ...optional('tlsVersion', tlsVersionOf(request)),
       ...(decision?.model === 'policy' ? { isAccessPolicyMatch: decision.allowed } : {}),
@@ -109,4 +112,20 @@ function claimsOf(caller: Caller): Record<string, string> {
 
 function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
   return value === undefined ? {} : ({ [key]: value } as Record<K, V>)
+}
+
+/** Values that paths of the log-in and management hosts are made for; anything else may be a secret in the wrong place. */
+const ORDINARY_SEGMENT = /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|adfs|common|organizations)$/i
+
+/**
+ * The path of a request to a host that is no vault, as its operation declares it, with the values that are known to be no
+ * secrets.
+ */
+function pathOnRecord({ operation, route }: Exchange): string {
+  if (operation === undefined || route.kind !== 'found') return '/'
+  const { params } = route
+  return operation.path.replaceAll(/\{(\w+)\??\}/g, (_whole, name: string) => {
+    const value = params[name] ?? ''
+    return ORDINARY_SEGMENT.test(value) ? value : '…'
+  })
 }
