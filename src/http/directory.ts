@@ -32,8 +32,23 @@ export function createDirectory(store: Store, installation: SealedRecords): Dire
   let seenToken: number | undefined
   let seenRevision: number | undefined
 
-  /** True when memory may be used: nothing of the directory changed since it was read. */
-  async function checkMark(token: number | undefined): Promise<void> {
+  /** The look at the mark that is under way; requests of the same turn share it. */
+  let checking: { readonly token: number; readonly done: Promise<void> } | undefined
+
+  /** Forgets what is remembered when something of the directory changed since it was read. */
+  function checkMark(token: number | undefined): Promise<void> {
+    if (token === undefined) return readMark(token)
+    if (checking?.token === token) return checking.done
+    const done = readMark(token)
+    checking = { token, done }
+    done.catch(() => {
+      // The next request looks again; those that share this look are told by the promise itself.
+      if (checking?.done === done) checking = undefined
+    })
+    return done
+  }
+
+  async function readMark(token: number | undefined): Promise<void> {
     const revision = (await store.read('meta', DIRECTORY_MARK))?.revision ?? 0
     if (revision !== seenRevision) {
       entries.clear()
