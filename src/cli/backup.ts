@@ -1,8 +1,9 @@
-import { existsSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SettingsRefused } from '../config/settings.ts'
 import { progressLine } from './progress.ts'
+import { renameDurably } from './rename-durably.ts'
 import { DATA_FLAGS_HELP, dataFlagOptions } from './setting-flags.ts'
 import { withData } from './with-data.ts'
 
@@ -45,7 +46,7 @@ export async function run(args: readonly string[]): Promise<number> {
     const show = progressLine('copied', 'pages')
     await store.copyTo(partial, show.update)
     show.end()
-    renameSync(partial, to)
+    renameDurably(partial, to)
     process.stdout.write(given.json === true ? `${JSON.stringify({ file: to })}\n` : `Backed up to ${to}\n`)
     return 0
   })

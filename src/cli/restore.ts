@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { DATABASE_FILE } from '../adapters/storage/index.ts'
@@ -7,6 +7,7 @@ import { SettingsRefused } from '../config/settings.ts'
 import { openRootKey } from '../data-folder.ts'
 import { systemRandom } from '../ports/random.ts'
 import { Keyrings } from '../sealing/keyrings.ts'
+import { renameDurably } from './rename-durably.ts'
 import { DATA_FLAGS_HELP, dataFlagOptions, dataSettings } from './setting-flags.ts'
 
 const HELP = `Usage: keyhaven restore --from FILE --data NEW-FOLDER [--root-key-file FILE] [--json]
@@ -52,7 +53,7 @@ export async function run(args: readonly string[]): Promise<number> {
     } finally {
       await store.close()
     }
-    renameSync(partial, target)
+    renameDurably(partial, target)
   } catch (error) {
     for (const suffix of ['', '-wal', '-shm']) rmSync(`${partial}${suffix}`, { force: true })
     throw error

@@ -225,6 +225,45 @@ describe('changing the provider of the root key', () => {
   })
 })
 
+describe('a process that starts, or looks for keys again, in the middle of a rotation', () => {
+  const rotations = {
+    'of the root key': async (process: Process) => {
+      await process.keyrings.rotateRootKey(() => undefined)
+    },
+    'of a vault and the root key': async (process: Process) => {
+      await rotateKeyring(process, VAULT)
+      await process.keyrings.rotateRootKey(() => undefined)
+      await rotateKeyring(process, VAULT)
+    },
+  }
+  for (const [name, rotate] of Object.entries(rotations)) {
+    test(`finds them, wherever the whole rotation ${name} comes in between`, async () => {
+      for (let at = 1; at < MAX_FAULTS; at++) {
+        const { process, store, provider } = await filled()
+        const faults = makeFallible(store)
+        let calls = 0
+        let hasInterrupted = false
+        faults.onCall(async () => {
+          if (++calls !== at) return
+          faults.onCall(undefined)
+          hasInterrupted = true
+          await rotate(process)
+        })
+        const starting = await openProcess(store, provider)
+        for (const record of NAMES) assert.equal(await valueIn(starting, record), expectedOf(record))
+        const page = await starting.recordsOf(VAULT).page('secrets', { prefix: '', limit: 10 })
+        assert.equal(page.length, NAMES.length)
+        await write(starting, 'another')
+        starting.keyrings.forget(VAULT)
+        assert.equal(await valueIn(starting, 'another'), expectedOf('another'))
+        faults.onCall(undefined)
+        if (!hasInterrupted) return
+      }
+      assert.fail('it never came to an end')
+    })
+  }
+})
+
 describe('rotations of vault keys and root key at once, by two processes, while a third one writes', () => {
   for (const seed of Array.from({ length: 12 }, (_, index) => index + 1)) {
     test(`lose nothing and leave every record open (seed ${seed})`, async () => {

@@ -14,6 +14,7 @@ import type { Random } from '../ports/random.ts'
 import { type RootKeyProvider, RootKeyRefused } from '../ports/root-key.ts'
 import { type Change, type Store, StoreConflict, type StoredRecord } from '../ports/store.ts'
 import { NONCE_BYTES, openBytes, SealBroken, sealBytes } from './aead.ts'
+import { bytesOf, keyOf, parse, placeOf } from './key-records.ts'
 
 export const KEY_BYTES = 32
 
@@ -261,7 +262,9 @@ export class Keyrings {
         this.#rootKeys.delete(record.key)
       }
     } catch (error) {
-      throw error instanceof StoreConflict && error.collection === 'rootKeys' ? overlappingRootRotation(error) : error
+      const isOverlap =
+        error instanceof KeyMissing || (error instanceof StoreConflict && error.collection === 'rootKeys')
+      throw isOverlap ? overlappingRootRotation(error) : error
     }
   }
 
@@ -338,7 +341,11 @@ export class Keyrings {
     }
   }
 
-  async #load(name: string): Promise<Keyring | undefined> {
+  #load(name: string): Promise<Keyring | undefined> {
+    return readingAgain(() => this.#loadOnce(name))
+  }
+
+  async #loadOnce(name: string): Promise<Keyring | undefined> {
     const pointer = await this.#store.read('vaultKeys', name)
     if (pointer === undefined) {
       this.#keyrings.delete(name)
@@ -354,7 +361,7 @@ export class Keyrings {
       )
     }
     const current = keys.get(generation)
-    if (current === undefined) throw new SealBroken(`the keyring ${name} lacks the key of its generation ${generation}`)
+    if (current === undefined) throw new KeyMissing(`the keyring ${name} lacks the key of its generation ${generation}`)
     const keyring: Keyring = { name, current, pointerRevision: pointer.revision, keys }
     this.#keyrings.set(name, keyring)
     return keyring
@@ -396,10 +403,12 @@ export class Keyrings {
     return { rootKeyId: parse<{ rootKeyId: string }>(pointer.body, 'rootKeyId').rootKeyId, revision: pointer.revision }
   }
 
-  async #currentRootKey(): Promise<CurrentRootKey> {
-    const { rootKeyId, revision } = await this.#pointer()
-    await this.#rootKey(rootKeyId)
-    return { id: rootKeyId, unchanged: { collection: 'rootKeys', key: CURRENT, expect: revision, body: 'keep' } }
+  #currentRootKey(): Promise<CurrentRootKey> {
+    return readingAgain(async () => {
+      const { rootKeyId, revision } = await this.#pointer()
+      await this.#rootKey(rootKeyId)
+      return { id: rootKeyId, unchanged: { collection: 'rootKeys', key: CURRENT, expect: revision, body: 'keep' } }
+    })
   }
 
   /** A root key that this provider wrapped could not be opened by whoever has only the newer one. */
@@ -425,7 +434,7 @@ export class Keyrings {
 
   async #unwrapRootKey(rootKeyId: string): Promise<Uint8Array> {
     const record = await this.#store.read('rootKeys', rootKeyId)
-    if (record === undefined) throw new SealBroken(`the root key ${rootKeyId} is missing from the data folder`)
+    if (record === undefined) throw new KeyMissing(`the root key ${rootKeyId} is missing from the data folder`)
     const stored = parse<StoredRootKey>(record.body, ...STORED_ROOT_KEY)
     return this.#provider.unwrap(Buffer.from(stored.wrapped, 'base64'), this.#rootContext(rootKeyId))
   }
@@ -463,25 +472,18 @@ export class Keyrings {
   }
 }
 
-const keyOf = (name: string, generation: number) => `${name}/${String(generation).padStart(8, '0')}`
+/** A key that another record names is not there: it was taken away, or a rotation ended between two reads. */
+class KeyMissing extends SealBroken {}
 
-function placeOf(key: string): { name: string; generation: number } {
-  const slash = key.lastIndexOf('/')
-  return { name: key.slice(0, slash), generation: Number(key.slice(slash + 1)) }
-}
-
-const bytesOf = (value: object): Uint8Array => Buffer.from(JSON.stringify(value))
-
-/** Key records are no sealed ones, so what should be in them is looked for. */
-function parse<T extends object>(body: Uint8Array, ...members: readonly (keyof T)[]): T {
-  let value: T
-  try {
-    value = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')) as T
-  } catch (cause) {
-    throw new SealBroken('a key record is not in a known format: it was changed', { cause })
+/** Reads that belong together are not of one moment, so what a rotation pulled away between them is read again. */
+async function readingAgain<T>(read: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await read()
+    } catch (error) {
+      if (!(error instanceof KeyMissing) || attempt === MAX_ATTEMPTS) throw error
+    }
   }
-  if (members.every((member) => ['string', 'number'].includes(typeof value?.[member]))) return value
-  throw new SealBroken('a key record lacks something: it was changed')
 }
 
 const overlappingRotation = (name: string, cause?: unknown) =>

@@ -61,15 +61,12 @@ async function openWhole(process: Process, { keyring, collection, key }: Place):
 }
 
 async function assertBroken(process: Process, place: Place, what: string): Promise<void> {
-  await assert.rejects(
-    () => openWhole(process, place),
-    (error: unknown) => {
-      assert.ok(error instanceof SealBroken, `${what}: ${String(error)}`)
-      assert.doesNotMatch(error.message, /value of|about/)
-      return true
-    },
-    what,
-  )
+  const isBroken = (error: unknown) => {
+    assert.ok(error instanceof SealBroken, `${what}: ${String(error)}`)
+    assert.doesNotMatch(error.message, /value of|about/)
+    return true
+  }
+  await assert.rejects(() => openWhole(process, place), isBroken, what)
 }
 
 const secret: Place = { keyring: 'vault-a', collection: 'secrets', key: 'vault-a/name' }
@@ -79,6 +76,9 @@ describe('a sealed record', () => {
     const process = await filled()
     for (const place of places) {
       assert.equal(await openWhole(process, place), hasValue(place) ? valueAt(place) : undefined)
+      const both = await process.recordsOf(place.keyring).readWithValue(place.collection, place.key)
+      assert.deepEqual(both?.meta, { note: `about ${place.key}` })
+      if (hasValue(place)) assert.equal(both?.openValue().revealText(), valueAt(place))
     }
   })
 
@@ -100,6 +100,8 @@ describe('a sealed record', () => {
         if (source === target) continue
         await plant(store, target.collection, target.key, body)
         await assertBroken(process, target, `${source.collection} ${source.key} at ${target.collection} ${target.key}`)
+        const both = () => process.recordsOf(target.keyring).readWithValue(target.collection, target.key)
+        await assert.rejects(both, SealBroken)
       }
       await plant(store, target.collection, target.key, bodies.get(target) ?? assert.fail())
       assert.equal(await openWhole(process, target), hasValue(target) ? valueAt(target) : undefined)
@@ -150,6 +152,27 @@ describe('a sealed record', () => {
       }
     })
   }
+
+  test('answers what was written, or nothing, when it is opened at once and a bit of any of its bytes is flipped', async () => {
+    const process = await filled()
+    const records = process.recordsOf('vault-a')
+    const sealed = await storedBody(process.store, secret.collection, secret.key)
+    let opened = 0
+    for (let bit = 0; bit < sealed.byteLength * 8; bit += 3) {
+      const changed = Uint8Array.from(sealed)
+      changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+      await plant(process.store, secret.collection, secret.key, changed)
+      const record = await records.readWithValue(secret.collection, secret.key).catch((error: unknown) => {
+        assert.ok(error instanceof SealBroken, String(error))
+      })
+      if (record === undefined) continue
+      opened++
+      assert.equal(record.openValue().revealText(), valueAt(secret))
+      assert.deepEqual(record.meta, { note: `about ${secret.key}` })
+    }
+    // Only the meta data's own sealed copy is not looked at.
+    assert.ok(opened > 0 && opened * 3 < sealed.byteLength * 8 * 0.5)
+  })
 
   test('does not open when meta data and value come from two writes of the same record', async () => {
     const process = await filled()

@@ -99,7 +99,7 @@ export function sealedRecords({ store, keyrings, random, keyring: name }: Sealed
   function openWhole<M>(key: KeyObject, place: Buffer, sealedValue: Buffer): { meta: M; value: SecretBytes } {
     const whole = openBytes(key, place, sealedValue)
     const metaEnd = META_LENGTH_BYTES + whole.readUInt32BE(0)
-    const meta = JSON.parse(whole.toString('utf8', META_LENGTH_BYTES, metaEnd)) as M
+    const meta = parseMeta<M>(whole.toString('utf8', META_LENGTH_BYTES, metaEnd))
     return { meta, value: new SecretBytes(whole.subarray(metaEnd)) }
   }
 
@@ -110,7 +110,7 @@ export function sealedRecords({ store, keyrings, random, keyring: name }: Sealed
     return {
       key: record.key,
       revision: record.revision,
-      meta: JSON.parse(plain.toString('utf8')) as M,
+      meta: parseMeta<M>(plain.toString('utf8')),
       hasValue: sealedValue !== undefined,
       openValue() {
         if (sealedValue === undefined) throw new Error(`the record ${collection} ${record.key} has no value`)
@@ -194,6 +194,15 @@ export function sealedRecords({ store, keyrings, random, keyring: name }: Sealed
 }
 
 class UnknownGeneration extends Error {}
+
+function parseMeta<M>(text: string): M {
+  try {
+    return JSON.parse(text) as M
+  } catch {
+    // The parser's message quotes the text, which may be a secret here: it is not kept.
+    throw new SealBroken('a record was sealed in another format')
+  }
+}
 
 /** The key generation a stored record is sealed by; for rotation and `doctor`. */
 export function generationOf(record: StoredRecord): number {

@@ -16,8 +16,6 @@ import {
 
 export interface Scratch {
   readonly root: string
-  /** For all processes of the test: what one compiled, the next ones read. */
-  readonly env: Readonly<Record<string, string>>
   newFolder(): string
   run(...args: readonly string[]): Promise<CommandResult>
   startDev(folder: string, ...more: readonly string[]): Promise<RealServer>
@@ -30,15 +28,12 @@ export function scratch(): Scratch {
     endLeftProcesses()
     rmSync(root, { recursive: true, force: true })
   })
-  const env = { NODE_COMPILE_CACHE: join(root, 'compiled') }
   let folders = 0
   return {
     root,
-    env,
     newFolder: () => join(root, `data-${++folders}`),
-    run: (...args) => runCommand(args, { env }),
-    startDev: (folder, ...more) =>
-      startRealServer(['dev', '--json', '--data', folder, ...TEST_PORTS, ...more], { env }),
+    run: (...args) => runCommand(args),
+    startDev: (folder, ...more) => startRealServer(['dev', '--json', '--data', folder, ...TEST_PORTS, ...more]),
   }
 }
 

@@ -8,7 +8,6 @@ import { type CommandResult, endLeftProcesses, runCommand, startRealServer } fro
 import { runInProcess } from '../support/run-in-process.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'keyhaven-serve-'))
-const env = { NODE_COMPILE_CACHE: join(root, 'compiled') }
 const data = join(root, 'data')
 /** Beside the data folder, with a name that begins like the folder's. */
 const keyFile = join(root, 'data-root.key')
@@ -116,20 +115,20 @@ describe('keyhaven serve refuses to start', () => {
   }
 
   test('on a folder that is not there', async () => {
-    const missing = await runCommand(serveArgs({ data: join(root, 'missing') }), { env })
+    const missing = await runCommand(serveArgs({ data: join(root, 'missing') }))
     assertRefused(missing, /there is no data in .*missing: start a server on it first|its folder does not exist/)
   })
 
   test('with another root key than the one that sealed the data', async () => {
     const other = join(root, 'other.key')
     writeFileSync(other, `keyhaven root key, version 1\n${'0'.repeat(64)}\n`, { mode: 0o600 })
-    const refused = await runCommand(serveArgs({ 'root-key-file': other }), { env })
+    const refused = await runCommand(serveArgs({ 'root-key-file': other }))
     assertRefused(refused, /^keyhaven serve: the file root key is not the one that sealed this data\n/)
   })
 
   test('with a root key file that is not there, and does not make one', async () => {
     const gone = join(root, 'gone.key')
-    const refused = await runCommand(serveArgs({ 'root-key-file': gone }), { env })
+    const refused = await runCommand(serveArgs({ 'root-key-file': gone }))
     assertRefused(refused, /the root key file .*gone\.key does not exist, and the data cannot be opened without it/)
     assert.throws(() => statSync(gone))
   })
@@ -137,25 +136,22 @@ describe('keyhaven serve refuses to start', () => {
   test('on the folder of a development server', async () => {
     const folder = join(root, 'development')
     const key = join(root, 'development.key')
-    const server = await startRealServer(
-      [
-        'dev',
-        '--json',
-        '--data',
-        folder,
-        '--root-key-file',
-        key,
-        '--port',
-        '0',
-        '--proxy-port',
-        '-1',
-        '--managed-identity-port',
-        '-1',
-      ],
-      { env },
-    )
+    const server = await startRealServer([
+      'dev',
+      '--json',
+      '--data',
+      folder,
+      '--root-key-file',
+      key,
+      '--port',
+      '0',
+      '--proxy-port',
+      '-1',
+      '--managed-identity-port',
+      '-1',
+    ])
     assert.equal((await server.stop()).code, 0)
-    const refused = await runCommand(serveArgs({ data: folder, 'root-key-file': key }), { env })
+    const refused = await runCommand(serveArgs({ data: folder, 'root-key-file': key }))
     assertRefused(refused, /this data folder was made by "keyhaven dev", and its app may do everything/)
   })
 
@@ -167,22 +163,29 @@ describe('keyhaven serve refuses to start', () => {
     const { systemRandom } = await import('../../src/ports/random.ts')
     const settings = { ...loadSettings('development', {}, {}), dataFolder: folder, rootKeyFile: key }
     await (await openDataFolder({ settings, random: systemRandom, mayCreate: true })).close()
-    const refused = await runCommand(serveArgs({ data: folder, 'root-key-file': key }), { env })
+    const refused = await runCommand(serveArgs({ data: folder, 'root-key-file': key }))
     assertRefused(refused, /this data folder has no tenant yet: prepare it with "keyhaven init"/)
   })
 })
 
 describe('keyhaven serve', () => {
   test('starts after init, makes nothing, and lets the app it was prepared with in', async () => {
-    const server = await startRealServer([...serveArgs(), '--json'], { env })
+    const server = await startRealServer([...serveArgs(), '--json'])
     try {
       assert.equal(server.ready.tenantId, made.tenantId)
       assert.equal(server.ready.clientSecret, undefined)
       assert.doesNotMatch(server.stdout() + server.stderr(), new RegExp(made.clientSecret))
-      const vault = await runCommand(
-        ['vault', 'create', '--name', 'team-a', '--data', data, '--root-key-file', keyFile, '--json'],
-        { env },
-      )
+      const vault = await runCommand([
+        'vault',
+        'create',
+        '--name',
+        'team-a',
+        '--data',
+        data,
+        '--root-key-file',
+        keyFile,
+        '--json',
+      ])
       assert.equal(vault.code, 0, vault.stderr)
       const client = connectTo(server.ready)
       const token = await tokenOf(client, { ...made, tenantId: made.tenantId }, 'keyhaven.example')

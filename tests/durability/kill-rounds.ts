@@ -52,6 +52,7 @@ const LONGEST_COMMON_LOAD_MS = 350
 const LONGEST_LOAD_MS = 2_500
 const COMMAND_LOAD_MS = 700
 const WORKERS_GONE_MS = 5_000
+const WORKER_STARTED_MS = 10_000
 /** A rotation may give up when records keep changing; it says so and has lost nothing. */
 const KEPT_CHANGING = /kept changing; run it again/
 
@@ -207,9 +208,7 @@ class Installation {
   }
 
   async #check(server: RealServer, scope: 'touched' | 'all'): Promise<void> {
-    const first = connectTo(server.ready)
-    const token = await tokenOf(first, server.ready)
-    first.close()
+    const token = await this.#logIn(server)
     const lost = this.#audit.missing(this.#answered)
     if (lost.length > 0) this.#violate(`${lost.length} answered requests are not on record once, as ${lost[0]}`)
     this.#answered = new Set()
@@ -223,6 +222,23 @@ class Installation {
     this.#shared = undefined
   }
 
+  /** Where the last worker was killed before the one before it was replaced, there is nobody to connect to for a while. */
+  async #logIn({ ready }: RealServer): Promise<string> {
+    const deadlineMs = performance.now() + WORKER_STARTED_MS
+    for (;;) {
+      const client = connectTo(ready)
+      try {
+        return await tokenOf(client, ready)
+      } catch (error) {
+        const isRefused = error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED'
+        if (!isRefused || this.#options.workers === 1 || performance.now() > deadlineMs) throw error
+        await wait(50)
+      } finally {
+        client.close()
+      }
+    }
+  }
+
   async #inspect(): Promise<void> {
     this.#report.inspections++
     for (const problem of await inspectFolder(this.#dataFolder)) this.#violate(problem)
@@ -230,7 +246,7 @@ class Installation {
 
   async #kill(server: RealServer): Promise<void> {
     const workers = this.#options.workers > 1 ? childrenOf(server.pid) : []
-    if (workers.length > 0 && this.#random.below(3) === 0) {
+    if (workers.length > 1 && this.#random.below(3) === 0) {
       await killChild(server, this.#random.pick(workers))
       this.#report.kills.worker++
       return

@@ -1,18 +1,10 @@
 /** A short run of the kill test; kill-loop.ts runs it for as long as wanted. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { endLeftProcesses } from '../support/real-server.ts'
 import { killsOf, runKills } from './kill-rounds.ts'
 
-// Compiled once, not at every start.
-const compileCache = mkdtempSync(join(tmpdir(), 'keyhaven-compiled-'))
-after(() => {
-  endLeftProcesses()
-  rmSync(compileCache, { recursive: true, force: true })
-})
+after(endLeftProcesses)
 
 const SEED = Number(process.env.KEYHAVEN_TEST_SEED ?? Date.now() % 1_000_000)
 
@@ -28,7 +20,6 @@ for (const [workers, kills] of [
       clients: 16,
       roundsPerFolder: 100,
       roundsPerInspection: 5,
-      env: { NODE_COMPILE_CACHE: compileCache },
     })
     assert.deepEqual(report.violations, [])
     assert.ok(killsOf(report) >= kills)

@@ -291,9 +291,8 @@ function plain(port: number, path: string, headers: Readonly<Record<string, stri
 
 test('no secret is in any file, log, answer, metric or command line of a server', async () => {
   const folder = join(root, 'data')
-  const env = { NODE_COMPILE_CACHE: join(root, 'compiled') }
   const ports = [...TEST_PORTS.slice(0, -1), '0', '--metrics-port', '0']
-  const start = () => startRealServer(['dev', '--json', '--data', folder, ...ports, '--log-level', 'debug'], { env })
+  const start = () => startRealServer(['dev', '--json', '--data', folder, ...ports, '--log-level', 'debug'])
   const haystacks: Haystack[] = []
   const given: Marker[] = []
   const noteOutput = ({ stdout, stderr, pid }: RealServer) => {
@@ -388,7 +387,7 @@ test('no secret is in any file, log, answer, metric or command line of a server'
     ['keys', 'rotate-root'],
     ['keys', 'rotate-vault', '--all'],
   ]) {
-    const { code, stdout, stderr } = await runCommand([...args, '--data', folder], { env })
+    const { code, stdout, stderr } = await runCommand([...args, '--data', folder])
     assert.equal(code, 0, stderr)
     haystacks.push({ name: `output of ${args.join(' ')}`, bytes: Buffer.from(stdout + stderr) })
   }

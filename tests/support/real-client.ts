@@ -69,7 +69,12 @@ export function connectTo({ httpsPort, caFile }: Pick<ReadyLine, 'httpsPort' | '
             })
           },
         )
-        outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${ANSWER_MS} ms`)))
+        outgoing.on('timeout', () => {
+          const connection = outgoing.reusedSocket ? 'a kept' : outgoing.socket?.connecting ? 'no' : 'a new'
+          outgoing.destroy(
+            new Error(`no answer to ${method} ${path} within ${ANSWER_MS} ms, over ${connection} connection`),
+          )
+        })
         outgoing.on('error', reject)
         outgoing.end(payload)
       }),
