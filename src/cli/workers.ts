@@ -48,6 +48,9 @@ export async function startWorkers(parts: {
 }): Promise<RunningServer> {
   const { data, log } = parts
   const settings = await withFixedPorts(parts.settings)
+  // Workers take connections from the socket themselves. Handed out by this process, one that is on its way to a worker
+  // when that dies would never be answered.
+  cluster.schedulingPolicy = cluster.SCHED_NONE
   cluster.setupPrimary({
     exec: fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)),
     args: [],

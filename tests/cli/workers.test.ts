@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import { connectTo } from '../support/real-client.ts'
 import { childrenOf, killChild, type RealServer, TEST_PORTS } from '../support/real-server.ts'
 import { runInProcess } from '../support/run-in-process.ts'
 import { assertDone, assertRefusedCommand, connectToDev, type DevClient, scratch } from './dev-fixture.ts'
@@ -11,6 +12,7 @@ import { assertDone, assertRefusedCommand, connectToDev, type DevClient, scratch
 const { newFolder, run, startDev } = scratch()
 const folder = newFolder()
 const CONNECTIONS = 6
+const MAX_CONNECTIONS = 60
 const REPLACED_MS = 15_000
 let server: RealServer
 
@@ -21,7 +23,19 @@ after(async () => {
   await server.kill()
 })
 
-const connectMany = () => Promise.all(Array.from({ length: CONNECTIONS }, () => connectToDev(server)))
+/** Clients of both workers; the system decides who takes which connection, so there are as many as it needs. */
+async function connectToBoth(): Promise<readonly DevClient[]> {
+  const clients: DevClient[] = []
+  const requestIds: string[] = []
+  for (;;) {
+    assert.ok(clients.length < MAX_CONNECTIONS, 'all connections go to the same worker')
+    const client = await connectToDev(server)
+    clients.push(client)
+    requestIds.push(String((await client.send('GET', '/secrets')).headers['x-ms-request-id']))
+    const streams = answeredBy()
+    if (clients.length >= CONNECTIONS && new Set(requestIds.map((id) => streams.get(id))).size === 2) return clients
+  }
+}
 
 /** The audit streams of the workers, each with the ids of the requests that this worker answered. */
 function answeredBy(): ReadonlyMap<string, string> {
@@ -37,10 +51,10 @@ function answeredBy(): ReadonlyMap<string, string> {
 
 describe('a server with two workers', () => {
   test('shows what was written through one of them at once through both', async () => {
-    const clients = await connectMany()
+    const clients = await connectToBoth()
     const requestIds: string[] = []
     for (let number = 0; number < 30; number++) {
-      const writing = clients[number % CONNECTIONS]
+      const writing = clients[number % clients.length]
       const name = `shown-${number % 5}`
       const set = await writing?.send('PUT', `/secrets/${name}`, { value: `value ${number}` })
       assert.equal(set?.status, 200, set?.text)
@@ -56,7 +70,7 @@ describe('a server with two workers', () => {
   })
 
   test('shows a change of the directory at once through both', async () => {
-    const clients = await connectMany()
+    const clients = await connectToBoth()
     for (const [rbac, status] of [
       ['false', 403],
       ['true', 200],
@@ -70,7 +84,7 @@ describe('a server with two workers', () => {
   })
 
   test('loses no acknowledged write when a worker is killed, and gets another one', async () => {
-    const clients = await connectMany()
+    const clients = await connectToBoth()
     const acknowledged = new Map<string, string>()
     let isOver = false
     const work = async (client: DevClient, id: number) => {
@@ -100,10 +114,41 @@ describe('a server with two workers', () => {
       assert.equal((await reading.send('GET', `/secrets/${name}`)).json.value, value)
     }
     reading.close()
-    await replaced(workers)
+    await replaced()
     const verify = await runInProcess('audit', 'verify', '--data', folder, '--json')
     assert.equal(verify.code, 0, verify.stdout)
     assertDone(await runInProcess('doctor', '--data', folder))
+  })
+
+  test('lets no connection hang that comes in while a worker dies', async () => {
+    let isOver = false
+    let answered = 0
+    // Each request over a new connection. One that was with the killed worker is lost, and the client knows at once.
+    const knock = async () => {
+      while (!isOver) {
+        const client = connectTo(server.ready)
+        const request = { method: 'GET', host: 'dev.vault.localhost', path: '/healthstatus' }
+        const { message } = await client.send(request).then(
+          () => ({ message: 'answered' }),
+          (error: Error) => error,
+        )
+        assert.doesNotMatch(message, /^no answer/)
+        if (message === 'answered') answered++
+        client.close()
+      }
+    }
+    const knocking = Array.from({ length: 12 }, knock)
+    try {
+      for (let kills = 1; kills <= 2; kills++) {
+        const before = answered
+        while (answered < before + 60) await wait(10)
+        await killChild(server, childrenOf(server.pid)[0] ?? assert.fail())
+        await replaced()
+      }
+    } finally {
+      isOver = true
+      await Promise.all(knocking)
+    }
   })
 
   test('ends when it is told to, its workers too', async () => {
@@ -129,22 +174,17 @@ describe('a server with workers refuses', () => {
   })
 })
 
-/** Waits until two workers answer again, neither of them killed. */
-async function replaced(earlier: readonly number[]): Promise<void> {
+/** Waits, after a worker was killed, until both of them answer: the other one, and the one that took its place. */
+async function replaced(): Promise<void> {
   const deadlineMs = performance.now() + REPLACED_MS
-  const audited = () => new Set([...answeredBy().keys()])
-  const known = audited()
+  const requestIds: string[] = []
   for (;;) {
     assert.ok(performance.now() < deadlineMs, 'the killed worker was not replaced')
-    const workers = childrenOf(server.pid)
-    if (workers.length === 2 && workers.some((pid) => !earlier.includes(pid))) {
-      const clients = await connectMany()
-      for (const client of clients) await client.send('GET', '/secrets')
-      for (const client of clients) client.close()
-      const streams = answeredBy()
-      const fresh = new Set([...streams].filter(([id]) => !known.has(id)).map(([, stream]) => stream))
-      if (fresh.size === 2) return
-    }
-    await wait(50)
+    const client = await connectToDev(server)
+    requestIds.push(String((await client.send('GET', '/secrets')).headers['x-ms-request-id']))
+    client.close()
+    const streams = answeredBy()
+    if (new Set(requestIds.map((id) => streams.get(id))).size === 2) return
+    await wait(20)
   }
 }

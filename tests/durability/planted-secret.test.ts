@@ -3,7 +3,7 @@
  * then everything the server left behind is searched for them, in all forms.
  */
 import assert from 'node:assert/strict'
-import { createPrivateKey, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,6 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { loadSettings } from '../../src/config/settings.ts'
 import { openDataFolder } from '../../src/data-folder.ts'
-import { openAuditKey } from '../../src/flows/audit-keys.ts'
 import { createUser } from '../../src/flows/identity-administration.ts'
 import { systemClock } from '../../src/ports/clock.ts'
 import { systemRandom } from '../../src/ports/random.ts'
@@ -20,11 +19,11 @@ import { makeFallible } from '../support/fallible-store.ts'
 import { connectTo, type RealAnswer, type RealRequest, tokenOf } from '../support/real-client.ts'
 import { endLeftProcesses, type RealServer, runCommand, startRealServer, TEST_PORTS } from '../support/real-server.ts'
 import { startTestServer } from '../support/test-server.ts'
+import { keyMarkers } from './installation-keys.ts'
 import { findSecrets, type Haystack, jsonEscaped, type Marker, textMarker } from './secret-search.ts'
 
 const API = 'api-version=2025-07-01'
 const HOST = 'dev.vault.localhost'
-const LONGEST_SYMMETRIC_KEY_BYTES = 64
 const root = mkdtempSync(join(tmpdir(), 'keyhaven-planted-'))
 after(() => {
   endLeftProcesses()
@@ -78,53 +77,6 @@ const markersOf = (group: string, texts: Readonly<Record<string, string>>): Mark
       name === 'base64' ? Buffer.from(text, 'base64') : name === 'utf16' ? Buffer.from(text, 'latin1') : undefined
     return inner === undefined ? [whole] : [whole, { name: `${group} ${name}, decoded`, bytes: inner }]
   })
-
-/** The secret numbers of a private key, PEM or PKCS #8. */
-function privateParts(bytes: Buffer): Readonly<Record<string, string>> {
-  const key = bytes.includes('-----BEGIN')
-    ? createPrivateKey({ key: bytes, format: 'pem' })
-    : createPrivateKey({ key: bytes, format: 'der', type: 'pkcs8' })
-  const { d, p } = key.export({ format: 'jwk' })
-  return { ...(d === undefined ? {} : { d }), ...(p === undefined ? {} : { p }) }
-}
-
-/** Keys of the installation, from its own store. */
-async function keyMarkers(dataFolder: string): Promise<{ readonly markers: Marker[]; readonly rootKey: Marker }> {
-  const settings = { ...loadSettings('development', {}, {}), dataFolder }
-  const data = await openDataFolder({ settings, random: systemRandom, mayCreate: false })
-  const markers: Marker[] = []
-  try {
-    for (const collection of ['serverCertificates', 'signingKeys'] as const) {
-      const records = await data.installation.page(collection, { prefix: '', limit: 100 })
-      assert.ok(records.length > 0)
-      for (const record of records) {
-        if (!record.hasValue) continue
-        const bytes = record.openValue().reveal()
-        const place = `${collection} ${record.key}`
-        if (bytes.byteLength <= LONGEST_SYMMETRIC_KEY_BYTES) {
-          markers.push({ name: place, bytes })
-          continue
-        }
-        for (const [part, text] of Object.entries(privateParts(bytes))) {
-          markers.push({ name: `${part} of ${place}`, bytes: Buffer.from(text, 'base64url') })
-        }
-      }
-    }
-    for await (const name of data.keyrings.names()) {
-      for (const { generation, key } of (await data.keyrings.get(name)).keys.values()) {
-        markers.push({ name: `key ${name}/${generation}`, bytes: key.export() })
-      }
-    }
-    markers.push({ name: 'audit key', bytes: (await openAuditKey(data.installation, systemRandom)).reveal() })
-  } finally {
-    await data.close()
-  }
-  const hex = readFileSync(join(dataFolder, 'root.key'), 'utf8').trim().split('\n')[1] ?? ''
-  const rootKey = { name: 'root key', bytes: Buffer.from(hex, 'hex') }
-  assert.equal(rootKey.bytes.byteLength, 32)
-  assert.ok(markers.length > 6)
-  return { markers, rootKey }
-}
 
 function filesIn(folder: string): Haystack[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })

@@ -12,8 +12,6 @@ const PROGRAM = fileURLToPath(new URL('../../bin/keyhaven.mjs', import.meta.url)
 const COMPILED = fileURLToPath(new URL('../../node_modules/.cache/keyhaven-compiled', import.meta.url))
 const START_MS = 30_000
 const COMMAND_MS = 60_000
-/** From the end of a child to all that its parent does about it. */
-const NOTICED_MS = 50
 
 /** Ports that the system chooses, and none that a test does not use. */
 export const TEST_PORTS = ['--port', '0', '--proxy-port', '-1', '--managed-identity-port', '-1']
@@ -169,12 +167,8 @@ export function childrenOf(pid: number): readonly number[] {
     .map(Number)
 }
 
-/**
- * Kills a process that a server started, and waits until the server has noticed. A connection that comes in before is
- * handed to the dead process and never answered: Node's cluster does not take it back.
- */
+/** Kills a process that a server started, and waits until the server has noticed. */
 export async function killChild(server: Pick<RunningProcess, 'pid'>, pid: number): Promise<void> {
   process.kill(pid, 'SIGKILL')
   while (childrenOf(server.pid).includes(pid)) await wait(5)
-  await wait(NOTICED_MS)
 }
